@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps/abi/config.h"
+#include "maps/abi/device.h"
+#include "maps/abi/flow.h"
+#include "maps/abi/names.h"
+#include "maps/abi/reason.h"
+#include "maps/abi/set.h"
+
+/* Every map of the datapath.  Sizes of the flow tables are the loader's to
+ * set (flows.* of the configuration); the others are as they stand here.
+ */
+
+/* Flows seen in both directions.  A plain hash: no new flow can push one out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * 131072);
+	__type(key, struct nx_tuple);
+	__type(value, struct nx_flow);
+} nx_flow SEC(".maps");
+
+/* Flows seen in one direction, TCP until its handshake is done.  A flood
+ * churns this table only.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2 * 65536);
+	__type(key, struct nx_tuple);
+	__type(value, struct nx_flow);
+} nx_embryo SEC(".maps");
+
+/* Which ports a fragment belongs to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct nx_frag_key);
+	__type(value, struct nx_frag);
+} nx_frag SEC(".maps");
+
+/* Established flows in the order in which the clock looks at them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 131072);
+	__type(value, struct nx_clock_key);
+} nx_clock SEC(".maps");
+
+/* Membership of addresses in the well-known sets, left and right. */
+struct nx_net_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_prefix);
+	__type(value, struct nx_net);
+} nx_net_left SEC(".maps"), nx_net_right SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct nx_net_trie);
+} nx_net SEC(".maps") = {
+	.values = { &nx_net_left, &nx_net_right },
+};
+
+/* Floating IPs, left and right. */
+struct nx_fip_hash {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_fip_key);
+	__type(value, struct nx_fip);
+} nx_fip_left SEC(".maps"), nx_fip_right SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct nx_fip_hash);
+} nx_fip SEC(".maps") = {
+	.values = { &nx_fip_left, &nx_fip_right },
+};
+
+/* The named sets, for looking. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_set_key);
+	__type(value, struct nx_set_member);
+} nx_set SEC(".maps");
+
+/* Managed devices by ifindex. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct nx_device);
+} nx_device SEC(".maps");
+
+/* The node's own addresses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_addr);
+	__type(value, struct nx_local);
+} nx_local SEC(".maps");
+
+/* Source ports never given to a flow. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NX_PORT_WORDS);
+	__type(key, __u32);
+	__type(value, struct nx_port_word);
+} nx_port SEC(".maps");
+
+/* Packets and bytes per reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NX_R_COUNT);
+	__type(key, __u32);
+	__type(value, struct nx_count);
+} nx_count SEC(".maps");
+
+/* Scalars of the configuration, left and right. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct nx_config);
+} nx_config SEC(".maps");
+
+/* Which side is in force. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_generation);
+} nx_generation SEC(".maps");

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "maps/abi/addr.h"
+#include "maps/abi/flow.h"
+
+/* Which copy of the configuration is in force: map `nx_generation`, array of
+ * one.  The low bit is the index into nx_config, nx_net and nx_fip; a packet
+ * reads it once and is judged wholly by that copy.
+ *
+ * Writer: natrixd, after it has filled the idle copy.
+ */
+struct nx_generation {
+	__u32 number;
+};
+NX_ABI_SIZE(nx_generation, 4);
+
+enum nx_port_choice {
+	NX_PORT_KEEP,   /* the original port if it is free (MASQUERADE) */
+	NX_PORT_RANDOM, /* never the original one (--random-fully) */
+} __attribute__((packed));
+
+/* Scalars of one configuration: map `nx_config`, array of two (left, right).
+ * All numbers in host byte order.
+ */
+struct nx_config {
+	__u32 hz;                      /* jiffies per second of this kernel */
+	__u32 timeout[NX_STATE_COUNT]; /* jiffies */
+	__u32 mark_masquerade;         /* 0x4000, as kube-proxy's */
+	__u32 mark_local;              /* 0x80000, externalTrafficPolicy Local */
+	__u32 mark_policy_nat;         /* 0x90001 */
+	__u32 mark_policy_forward;     /* 0x90002 */
+	__u32 mark_untrusted;          /* bits cleared from what pods send */
+	__u16 ephemeral_min;           /* ip_local_port_range */
+	__u16 ephemeral_max;
+	struct nx_addr node4; /* what R1 translates to; all 0: none */
+	struct nx_addr node6;
+	enum nx_port_choice port_choice;
+	__u8 pad[3];
+};
+NX_ABI_FIELD(nx_config, mark_masquerade, 68);
+NX_ABI_FIELD(nx_config, node4, 92);
+NX_ABI_SIZE(nx_config, 128);
+
+/* Source ports that are never given to a flow, whatever the choice: host
+ * ports, NodePorts, ip_local_reserved_ports.  Map `nx_port`, array, port / 32
+ * -> bitmap, bit port % 32.
+ */
+struct nx_port_word {
+	__u32 reserved;
+};
+NX_ABI_SIZE(nx_port_word, 4);
+#define NX_PORT_WORDS 2048

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "maps/abi/addr.h"
+
+enum nx_device_role {
+	NX_DEVICE_UPLINK, /* towards the physical network */
+	NX_DEVICE_POD,    /* towards pods: its marks are not trusted */
+} __attribute__((packed));
+
+#define NX_DEVICE_ADDRS 4
+
+/* One address that MASQUERADE may pick on a device. */
+struct nx_device_addr {
+	struct nx_addr addr;
+	__u32 length; /* on-link prefix, bits of the 16-byte form; 0: no entry */
+};
+NX_ABI_SIZE(nx_device_addr, 20);
+
+/* A managed device: map `nx_device`, hash, ifindex (__u32) -> struct nx_device.
+ *
+ * Primary addresses in the kernel's order, secondaries left out; for IPv6 the
+ * ones source address selection would not avoid (RFC 6724 rules 2, 3).
+ * Writer: natrixd, from rtnetlink.  Reader: bpf/stage/snat.h, new flows only.
+ */
+struct nx_device {
+	char name[16];
+	enum nx_device_role role;
+	__u8 pad[3];
+	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
+	struct nx_device_addr addr6[NX_DEVICE_ADDRS];
+};
+NX_ABI_SIZE(nx_device, 180);
+NX_ABI_FIELD(nx_device, addr4, 20);
+
+/* The node's own addresses (addrtype LOCAL): map `nx_local`, hash,
+ * struct nx_addr -> struct nx_local.
+ */
+struct nx_local {
+	__u32 ifindex;
+};
+NX_ABI_SIZE(nx_local, 4);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* The number of this build's map layout.  Bumped with every change of a struct
+ * in maps/abi, of a map's type or of what a field means.
+ */
+#define NX_LAYOUT 1
+
+/* Where everything is pinned: maps/<map>, links/<device>.<hook>, progs/<prog>. */
+#define NX_PIN_ROOT "/sys/fs/bpf/natrix"
+
+/* tcx programs, one per way through the node. */
+#define NX_PROG_POD_INGRESS "nx_pod_in"
+#define NX_PROG_UPLINK_INGRESS "nx_uplink_in"
+#define NX_PROG_EGRESS "nx_out"
+/* Run once by the loader, by BPF_PROG_TEST_RUN: starts the expiry clock, and
+ * tells which jiffy it is (retval: low 32 bits).
+ */
+#define NX_PROG_CLOCK_START "nx_clock_start"
+#define NX_PROG_JIFFIES "nx_jiffies"

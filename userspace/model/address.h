@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "maps/abi/addr.h"
+
+namespace natrix::model {
+
+enum class Family { kIpv4, kIpv6 };
+
+// An address of either family; IPv4 is held v4-mapped, as the maps hold it.
+struct Address {
+  nx_addr bytes{};
+
+  // Dotted quad or RFC 4291 text; nullopt for anything else, "::ffff:1.2.3.4" included
+  // (one address must have one way of being written).
+  static std::optional<Address> Parse(std::string_view text);
+  Family family() const;
+  std::string ToString() const;  // 10.16.0.10, fd00::1
+
+  friend std::strong_ordering operator<=>(const Address& a, const Address& b);
+  friend bool operator==(const Address& a, const Address& b);
+};
+
+// An address range.  `length` counts bits of the family's own form: 0..32 or 0..128.
+struct Prefix {
+  Address address;
+  int length = 0;
+
+  // "10.16.0.0/16"; nullopt when it is no prefix.  Host bits are the caller's to judge.
+  static std::optional<Prefix> Parse(std::string_view text);
+  Family family() const { return address.family(); }
+  bool HasHostBits() const;
+  Prefix WithoutHostBits() const;
+  bool Contains(const Address& other) const;
+  bool Contains(const Prefix& other) const;
+  nx_prefix ToAbi() const;  // length in bits of the 16-byte form
+  std::string ToString() const;
+
+  friend std::strong_ordering operator<=>(const Prefix& a, const Prefix& b);
+  friend bool operator==(const Prefix& a, const Prefix& b) = default;
+};
+
+}  // namespace natrix::model

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "maps/abi/config.h"
+#include "userspace/model/address.h"
+
+// What a user asked for, free of how it was written.  Only config/ makes one from a file;
+// compile/ turns it into map contents.  Everything here is validated.
+namespace natrix::model {
+
+enum class GatewayType { kDistributed, kCentralized };
+
+// Kube-OVN's Subnet, the fields that decide node rules (facts: pkg/daemon/gateway.go).
+struct Subnet {
+  std::string name;
+  std::vector<Prefix> cidrs;
+  GatewayType gateway_type = GatewayType::kDistributed;
+  bool nat_outgoing = false;
+  std::string vpc = "ovn-cluster";
+  std::string vlan;               // not empty: underlay, unless logical_gateway
+  bool logical_gateway = false;
+
+  // Whether the node has rules for it at all: default VPC, overlay or logical gateway.
+  bool IsManaged() const { return vpc == "ovn-cluster" && (vlan.empty() || logical_gateway); }
+};
+
+struct FloatingIp {
+  Address external;
+  Address internal;
+};
+
+struct Node {
+  std::string name;
+  std::vector<Address> addresses;       // InternalIPs; at most one of each family is used by R1
+  std::vector<std::string> uplinks;     // device names or globs (fnmatch)
+  std::vector<std::string> pod_devices;
+};
+
+struct Marks {
+  std::uint32_t masquerade = 0x4000;
+  std::uint32_t local = 0x80000;
+  std::uint32_t policy_nat = 0x90001;
+  std::uint32_t policy_forward = 0x90002;
+};
+
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+};
+
+struct Masquerade {
+  nx_port_choice port_choice = NX_PORT_RANDOM;  // masquerade.randomFully: true
+  std::vector<PortRange> reserved_ports;        // never used as a source port
+};
+
+struct Flows {
+  std::uint32_t max_established = 131072;
+  std::uint32_t max_embryos = 65536;
+};
+
+struct Config {
+  Node node;
+  std::vector<Subnet> subnets;
+  std::vector<Prefix> service_cidrs;
+  std::vector<Address> other_nodes;
+  std::vector<FloatingIp> floating_ips;
+  Marks marks;
+  Masquerade masquerade;
+  Flows flows;
+  std::array<std::uint32_t, NX_STATE_COUNT> timeout_seconds{};  // filled with NX_STATES' defaults
+};
+
+}  // namespace natrix::model

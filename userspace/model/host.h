@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "maps/abi/device.h"
+#include "userspace/model/address.h"
+#include "userspace/model/config.h"
+
+// What the node looked like when it was asked; the other input of compile/.  Filled by the
+// daemon from rtnetlink and /proc/sys.
+namespace natrix::model {
+
+struct DeviceAddress {
+  Address address;
+  int length = 0;          // on-link prefix, family's own bits
+  bool secondary = false;  // IFA_F_SECONDARY
+  bool deprecated = false; // IFA_F_DEPRECATED or tentative
+  bool link_scope = false; // scope link or host: never a masquerade source for global traffic
+};
+
+struct Device {
+  std::uint32_t ifindex = 0;
+  std::string name;
+  std::vector<DeviceAddress> addresses;  // in the kernel's order
+};
+
+struct Host {
+  std::vector<Device> devices;  // all of them, managed or not
+  PortRange ephemeral{32768, 60999};          // net.ipv4.ip_local_port_range
+  std::vector<PortRange> reserved;            // net.ipv4.ip_local_reserved_ports
+  std::uint32_t hz = 250;
+};
+
+}  // namespace natrix::model
