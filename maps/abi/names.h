@@ -6,7 +6,9 @@
  */
 #define NX_LAYOUT 1
 
-/* Where everything is pinned: maps/<map>, links/<device>.<hook>, progs/<prog>. */
+/* Where everything is pinned: maps/<map>, progs/<prog>,
+ * links/<device>-<ifindex>-<hook> (bpffs refuses dots: eth0.7 is eth0_7 here).
+ */
 #define NX_PIN_ROOT "/sys/fs/bpf/natrix"
 
 /* tcx programs, one per way through the node. */

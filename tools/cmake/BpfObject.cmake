@@ -3,7 +3,8 @@
 # natrix_bpf_object(name SOURCE file.bpf.c)
 #
 # Compiles one BPF object with clang and makes an INTERFACE target `name_skel`
-# whose include path holds the skeleton `name.skel.h`.  Every header clang read
+# whose include path holds the skeleton `name.skel.h`, struct `name_bpf` (a C++
+# namespace may not share a name with a struct).  Every header clang read
 # is a dependency (DEPFILE), so an edit in maps/abi rebuilds object, skeleton
 # and what includes it.
 #
@@ -38,7 +39,7 @@ function(natrix_bpf_object name)
     OUTPUT "${skeleton}"
     COMMAND "${CMAKE_COMMAND}" -E make_directory "${CMAKE_CURRENT_BINARY_DIR}/skel"
     COMMAND sh -c "\"$1\" gen skeleton \"$2\" name \"$3\" > \"$4.tmp\" && mv \"$4.tmp\" \"$4\""
-            sh "${NATRIX_BPFTOOL}" "${object}" "${name}" "${skeleton}"
+            sh "${NATRIX_BPFTOOL}" "${object}" "${name}_bpf" "${skeleton}"
     DEPENDS "${object}"
     COMMENT "SKEL  ${name}" VERBATIM)
   add_custom_target(${name}_skel_build DEPENDS "${skeleton}")
