@@ -6,10 +6,14 @@
 
 #include <csignal>
 
+#include "tests/support/build.h"
+#include "tests/support/checksum.h"
+#include "tests/support/mark_witness.h"
 #include "tests/support/namespace.h"
 #include "tests/support/network.h"
 #include "tests/support/process.h"
 #include "tests/support/setup_error.h"
+#include "tests/support/tap.h"
 
 namespace natrix::support {
 namespace {
@@ -124,6 +128,71 @@ TEST(Networks, OffloadsFollowTheSwitch) {
   EXPECT_THAT(RunCommand(&one, {"ethtool", "-k", "left0"}), HasSubstr("tx-checksumming: off"));
   SetOffloads(one, "left0", true);
   EXPECT_THAT(RunCommand(&one, {"ethtool", "-k", "left0"}), HasSubstr("tx-checksumming: on"));
+}
+
+class Wire : public testing::Test {
+ protected:
+  Wire() {
+    MakeVeth({one_, "left0", "02:00:00:00:00:01"}, {other_, "right0", "02:00:00:00:00:02"});
+    Ip(one_,
+       "addr add 192.0.2.1/24 dev left0\n"
+       "addr add 2001:db8::1/64 dev left0 nodad\n"
+       "neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev left0 nud permanent\n"
+       "neigh add 2001:db8::2 lladdr 02:00:00:00:00:02 dev left0 nud permanent\n");
+  }
+
+  Namespace one_{"one"};
+  Namespace other_{"other"};
+};
+
+TEST_F(Wire, TapReceivesWhatTheKernelSentWithRightChecksums) {
+  const Tap tap(other_, "right0");
+
+  for (const char* target : {"192.0.2.2", "2001:db8::2"}) {
+    TryCommand(&one_, {"ping", "-c1", "-W0.1", "-s", "33", target});
+    const std::vector<Bytes> frames = tap.Receive(milliseconds(1000));
+    ASSERT_EQ(frames.size(), 1U) << target;
+    EXPECT_THAT(Describe(frames[0]), HasSubstr("echo request"));
+    EXPECT_FALSE(VerifyChecksums(frames[0]).AnyBad()) << Describe(frames[0]);
+    EXPECT_EQ(VerifyChecksums(frames[0]).transport, Checksum::kOk);
+  }
+}
+
+TEST_F(Wire, TapCompletesAChecksumLeftToTheDevice) {
+  SetOffloads(one_, "left0", true);
+  const Tap tap(other_, "right0");
+
+  RunCommand(&one_, {"bash", "-c", "echo hello > /dev/udp/192.0.2.2/9"});
+
+  const std::vector<Bytes> frames = tap.Receive(milliseconds(1000));
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(VerifyChecksums(frames[0]).transport, Checksum::kOk) << Describe(frames[0]);
+}
+
+TEST_F(Wire, TapSendsAndDoesNotHearItself) {
+  const Tap here(one_, "left0");
+  const Tap there(other_, "right0");
+  const Bytes frame = Build({.src = "192.0.2.1", .dst = "192.0.2.2", .sport = 1, .dport = 2},
+                            {"02:00:00:00:00:01", "02:00:00:00:00:02"})[0];
+
+  here.Send(frame);
+
+  EXPECT_THAT(there.Receive(milliseconds(1000)), testing::ElementsAre(frame));
+  EXPECT_THAT(here.Receive(milliseconds(20)), testing::IsEmpty());
+}
+
+TEST_F(Wire, MarkWitnessSeesTheMarkOfASocket) {
+  MarkWitness witness;
+  witness.Watch(one_);
+
+  TryCommand(&one_, {"ping", "-c1", "-W0.1", "-m", "16384", "192.0.2.2"});
+
+  const std::vector<MarkWitness::Sight> sights = witness.Take();
+  ASSERT_EQ(sights.size(), 1U);
+  EXPECT_EQ(sights[0].mark, 0x4000U);
+  EXPECT_EQ(sights[0].ifindex, IndexOf(one_, "left0"));
+  EXPECT_EQ(sights[0].netns, one_.inum());
+  EXPECT_THAT(Describe(sights[0].frame), HasSubstr("192.0.2.1 > 192.0.2.2 echo request"));
 }
 
 }  // namespace
