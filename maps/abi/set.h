@@ -57,6 +57,10 @@ struct nx_set_member {
 };
 NX_ABI_SIZE(nx_set_member, 4);
 
+/* How many prefixes nx_net and nx_set hold each, and entries nx_fip. */
+#define NX_MAX_PREFIXES 65536
+#define NX_MAX_FIP 16384
+
 /* Floating IPs (Calico's cali-fip-dnat and cali-fip-snat): map `nx_fip`, two
  * hashes behind an array of maps.
  */

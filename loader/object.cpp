@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+#include "loader/layout.h"
+#include "loader/load_error.h"
+#include "maps/abi/names.h"
+#include "maps/map_array_view.h"
+#include "natrix.skel.h"
+
+namespace natrix::loader {
+namespace {
+
+// A log that does not fit makes older kernels fail with ENOSPC instead of the real reason.  The
+// memory is only touched by a verifier that complains.
+constexpr std::size_t kLogSize = std::size_t{16} << 20;
+constexpr std::size_t kLogLines = 20;
+
+struct ProgramLog {
+  bpf_program* program;
+  std::unique_ptr<char[]> text;
+};
+
+std::vector<ProgramLog> AttachLogs(bpf_object* object) {
+  std::vector<ProgramLog> logs;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    auto text = std::make_unique_for_overwrite<char[]>(kLogSize);
+    text[0] = '\0';
+    bpf_program__set_log_buf(program, text.get(), kLogSize);
+    logs.push_back({program, std::move(text)});
+  }
+  return logs;
+}
+
+Error LoadFailure(int err, const std::vector<ProgramLog>& logs) {
+  std::string what = "load the datapath";
+  std::string_view log;
+  for (const auto& entry : logs) {
+    // Programs load in order and the first refusal ends it: at most one has a log.
+    if (entry.text[0] == '\0') continue;
+    what = fmt::format("load program {}", bpf_program__name(entry.program));
+    log = entry.text.get();
+  }
+  what += fmt::format(": {}", std::error_code(-err, std::system_category()).message());
+  if (!log.empty()) what += fmt::format("\n{}", LogTail(log, kLogLines));
+  if (const std::string hint = LoadHint(-err, log); !hint.empty())
+    what += fmt::format("\n  = help: {}", hint);
+  return Error::Plain(std::move(what));
+}
+
+// Pins `fd` at `path`, replacing what is there without a moment in which nothing is.
+Result<> PinOver(int fd, const std::string& path) {
+  const std::string fresh = path + "-new";
+  if (unlink(fresh.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + fresh);
+  if (const int err = bpf_obj_pin(fd, fresh.c_str()); err != 0) return Fail(err, "pin " + fresh);
+  if (rename(fresh.c_str(), path.c_str()) != 0) return Fail(errno, "pin " + path);
+  return {};
+}
+
+// Puts `inner` into `slot` unless it is there already.
+Result<> RepairSlot(const bpf_map* outer, std::uint32_t slot, const bpf_map* inner) {
+  auto view = maps::MapArrayView::Open(bpf_map__fd(outer), bpf_map__name(outer));
+  if (!view) return std::unexpected(std::move(view).error());
+  auto info = maps::ReadMapInfo(bpf_map__fd(inner));
+  if (!info) return std::unexpected(std::move(info).error());
+  auto held = view->IdAt(slot);
+  if (!held) return std::unexpected(std::move(held).error());
+  if (*held == info->id) return {};
+  return view->Set(slot, bpf_map__fd(inner));
+}
+
+}  // namespace
+
+Result<> LoadObject(bpf_object* object) {
+  const auto logs = AttachLogs(object);
+  const int err = bpf_object__load(object);
+  if (err != 0) return std::unexpected(LoadFailure(err, logs));
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) bpf_program__set_log_buf(program, nullptr, 0);
+  return {};
+}
+
+void Datapath::Destroy::operator()(natrix_bpf* skeleton) const { natrix_bpf__destroy(skeleton); }
+Datapath::Datapath(natrix_bpf* skeleton) : skeleton_(skeleton) {}
+Datapath::Datapath(Datapath&&) noexcept = default;
+Datapath& Datapath::operator=(Datapath&&) noexcept = default;
+Datapath::~Datapath() = default;
+
+bpf_object* Datapath::object() const { return skeleton_->obj; }
+
+Result<Datapath> Datapath::Load(const PinRoot& root, const TableSizes& sizes) {
+  Datapath datapath(natrix_bpf__open());
+  if (!datapath.skeleton_) return Fail(errno, "open the BPF object");
+  const auto& maps = datapath.skeleton_->maps;
+  bpf_map__set_max_entries(maps.nx_flow, 2 * sizes.max_established);
+  bpf_map__set_max_entries(maps.nx_clock, sizes.max_established);
+  bpf_map__set_max_entries(maps.nx_embryo, 2 * sizes.max_embryos);
+
+  if (auto adopted = datapath.Adopt(root); !adopted) return std::unexpected(adopted.error());
+  if (auto loaded = LoadObject(datapath.object()); !loaded) return std::unexpected(loaded.error());
+  if (auto repaired = datapath.RepairSlots(); !repaired) return std::unexpected(repaired.error());
+  auto created = datapath.RestorePins(root);
+  if (!created) return std::unexpected(created.error());
+  datapath.created_maps_ = *created;
+  if (auto pinned = datapath.PinPrograms(root); !pinned) return std::unexpected(pinned.error());
+  return datapath;
+}
+
+Result<> Datapath::Adopt(const PinRoot& root) {
+  auto adoption = FindAdoptable(object(), root, {"nx_flow", "nx_clock", "nx_embryo"});
+  if (!adoption) return std::unexpected(std::move(adoption).error());
+  for (const auto& adopted : adoption->maps) {
+    bpf_map* map = bpf_object__find_map_by_name(object(), adopted.name.c_str());
+    if (const int err = bpf_map__reuse_fd(map, adopted.fd.get()); err != 0)
+      return Fail(err, "adopt map " + adopted.name);
+  }
+  adopted_maps_ = static_cast<int>(adoption->maps.size());
+  warnings_ = std::move(adoption->warnings);
+  return {};
+}
+
+// A start that was killed between two pins leaves an outer map and an inner one that belong to
+// different starts.
+Result<> Datapath::RepairSlots() const {
+  const auto& maps = skeleton_->maps;
+  const struct {
+    bpf_map* outer;
+    std::array<bpf_map*, 2> inner;
+  } pairs[] = {{maps.nx_net, {maps.nx_net_left, maps.nx_net_right}},
+               {maps.nx_fip, {maps.nx_fip_left, maps.nx_fip_right}}};
+  for (const auto& pair : pairs)
+    for (std::uint32_t slot = 0; slot < 2; ++slot)
+      if (auto done = RepairSlot(pair.outer, slot, pair.inner[slot]); !done) return done;
+  return {};
+}
+
+Result<int> Datapath::RestorePins(const PinRoot& root) const {
+  int restored = 0;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object()) {
+    if (bpf_map__is_internal(map)) continue;
+    const std::string path = root.MapPath(bpf_map__name(map));
+    if (access(path.c_str(), F_OK) == 0) continue;
+    if (const int err = bpf_obj_pin(bpf_map__fd(map), path.c_str()); err != 0)
+      return Fail(err, "pin " + path);
+    ++restored;
+  }
+  if (auto recorded = root.RecordLayout(NX_LAYOUT); !recorded)
+    return std::unexpected(recorded.error());
+  return restored;
+}
+
+Result<> Datapath::PinPrograms(const PinRoot& root) const {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object()) {
+    const auto path = root.ProgPath(bpf_program__name(program));
+    if (auto done = PinOver(bpf_program__fd(program), path); !done) return done;
+  }
+  return {};
+}
+
+Result<int> Datapath::MapFd(const char* name) const {
+  const int fd = bpf_object__find_map_fd_by_name(object(), name);
+  if (fd < 0) return Fail(fd, fmt::format("map {}", name));
+  return fd;
+}
+
+ProgramFds Datapath::programs() const {
+  const auto& progs = skeleton_->progs;
+  return {.pod_ingress = bpf_program__fd(progs.nx_pod_in),
+          .uplink_ingress = bpf_program__fd(progs.nx_uplink_in),
+          .egress = bpf_program__fd(progs.nx_out)};
+}
+int Datapath::clock_start_fd() const { return bpf_program__fd(skeleton_->progs.nx_clock_start); }
+int Datapath::jiffies_fd() const { return bpf_program__fd(skeleton_->progs.nx_jiffies); }
+
+}  // namespace natrix::loader

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader/rtnetlink.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+
+namespace natrix::loader {
+namespace {
+
+// What the kernel sends at most in one go.
+constexpr std::size_t kReceiveSize = 32768;
+// Room for a burst: a thousand devices appearing at once.
+constexpr int kReceiveBuffer = 8 << 20;
+constexpr int kDumpAttempts = 5;
+
+struct Walk {
+  bool done = false;         // the dump's last message was seen
+  bool interrupted = false;  // something changed while the kernel was dumping
+  int err = 0;
+};
+
+// Hands over the messages of one datagram.
+Walk WalkDump(const char* data, std::size_t size, std::uint32_t sequence,
+              const OnMessage& on_message) {
+  Walk walk;
+  int left = static_cast<int>(size);
+  for (const auto* message = reinterpret_cast<const nlmsghdr*>(data); mnl_nlmsg_ok(message, left);
+       message = mnl_nlmsg_next(message, &left)) {
+    if (message->nlmsg_seq != sequence) continue;
+    walk.interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    walk.done = message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR;
+    if (message->nlmsg_type == NLMSG_ERROR)
+      walk.err = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
+    if (walk.done) return walk;
+    on_message(*message);
+  }
+  return walk;
+}
+
+}  // namespace
+
+Result<Rtnetlink> Rtnetlink::Open(const std::vector<unsigned>& groups) {
+  mnl_socket* raw = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+  if (raw == nullptr) return Fail(errno, "open rtnetlink socket");
+  Rtnetlink socket(raw);
+  if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0) return Fail(errno, "bind rtnetlink socket");
+  // Without the privilege the default size stays; then overruns are more likely, not wrong.
+  (void)setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer,
+                   sizeof(kReceiveBuffer));
+  for (unsigned group : groups)
+    if (mnl_socket_setsockopt(raw, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+      return Fail(errno, "subscribe to rtnetlink group " + std::to_string(group));
+  return socket;
+}
+
+Result<> Rtnetlink::DumpRaw(std::uint16_t type, const void* header, std::size_t size,
+                            const OnMessage& on_message, const std::function<void()>& restart) {
+  for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
+    if (attempt > 0) restart();
+    auto whole = DumpOnce(type, header, size, on_message);
+    if (!whole) return std::unexpected(std::move(whole).error());
+    if (*whole) return {};
+  }
+  // Constantly changing: the last answer is as good as any, and a notification follows each
+  // change that it missed.
+  return {};
+}
+
+Result<bool> Rtnetlink::DumpOnce(std::uint16_t type, const void* header, std::size_t size,
+                                 const OnMessage& on_message) {
+  std::array<char, 256> request{};
+  nlmsghdr* message = mnl_nlmsg_put_header(request.data());
+  message->nlmsg_type = type;
+  message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  message->nlmsg_seq = ++sequence_;
+  std::memcpy(mnl_nlmsg_put_extra_header(message, size), header, size);
+  if (mnl_socket_sendto(socket_.get(), message, message->nlmsg_len) < 0)
+    return Fail(errno, "send rtnetlink request");
+
+  std::vector<char> buffer(kReceiveSize);
+  bool interrupted = false;
+  for (;;) {
+    const ssize_t got = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Fail(errno, "receive rtnetlink dump");
+    const Walk walk = WalkDump(buffer.data(), static_cast<std::size_t>(got), sequence_, on_message);
+    if (walk.err != 0) return Fail(walk.err, "rtnetlink dump");
+    interrupted |= walk.interrupted;
+    if (walk.done) return !interrupted;
+  }
+}
+
+Result<bool> Rtnetlink::Drain(const OnMessage& on_message) {
+  std::vector<char> buffer(kReceiveSize);
+  bool complete = true;
+  for (;;) {
+    const ssize_t got = recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return complete;
+    if (got < 0 && errno == ENOBUFS) {
+      complete = false;
+      continue;
+    }
+    if (got < 0) return Fail(errno, "receive rtnetlink notifications");
+    int left = static_cast<int>(got);
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+      on_message(*message);
+  }
+}
+
+}  // namespace natrix::loader

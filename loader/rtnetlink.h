@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <libmnl/libmnl.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "userspace/base/result.h"
+
+namespace natrix::loader {
+
+// A message is valid during the call only.
+using OnMessage = std::function<void(const nlmsghdr&)>;
+
+// One rtnetlink socket in the network namespace of the thread that opened it.
+class Rtnetlink {
+ public:
+  // Subscribes to the given RTNLGRP_* groups; none: a socket for requests.
+  static Result<Rtnetlink> Open(const std::vector<unsigned>& groups = {});
+
+  // Sends a dump request of `type` with `header` (struct ifinfomsg, tcmsg, ...) and hands over
+  // each answer.  A dump that a change interrupted is repeated, so a message may come twice:
+  // `restart` is called before a repetition.
+  template <typename Header>
+  Result<> Dump(
+      std::uint16_t type, const Header& header, const OnMessage& on_message,
+      const std::function<void()>& restart = [] {}) {
+    return DumpRaw(type, &header, sizeof(header), on_message, restart);
+  }
+
+  // Hands over what has arrived; does not block.  false: messages were lost (ENOBUFS), and the
+  // caller must look at everything anew.
+  Result<bool> Drain(const OnMessage& on_message);
+
+  int fd() const { return mnl_socket_get_fd(socket_.get()); }
+
+ private:
+  struct Close {
+    void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
+  };
+  explicit Rtnetlink(mnl_socket* socket) : socket_(socket) {}
+  Result<> DumpRaw(std::uint16_t type, const void* header, std::size_t size,
+                   const OnMessage& on_message, const std::function<void()>& restart);
+  Result<bool> DumpOnce(std::uint16_t type, const void* header, std::size_t size,
+                        const OnMessage& on_message);
+
+  std::unique_ptr<mnl_socket, Close> socket_;
+  std::uint32_t sequence_ = 0;
+};
+
+}  // namespace natrix::loader

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "maps/config_maps.h"
+
+#include <optional>
+#include <utility>
+
+namespace natrix::maps {
+namespace {
+
+// Opens views one after another and remembers the first failure, so that the caller checks once.
+class Opener {
+ public:
+  explicit Opener(const FdOf& fd_of) : fd_of_(fd_of) {}
+
+  template <typename View>
+  std::optional<View> Open(const char* name) {
+    if (!done_) return std::nullopt;
+    auto fd = fd_of_(name);
+    if (!fd) return Remember<View>(std::move(fd).error());
+    auto view = View::Open(*fd, name);
+    if (!view) return Remember<View>(std::move(view).error());
+    return *std::move(view);
+  }
+  Result<>& done() { return done_; }
+
+ private:
+  template <typename View>
+  std::optional<View> Remember(Error error) {
+    done_ = std::unexpected(std::move(error));
+    return std::nullopt;
+  }
+
+  const FdOf& fd_of_;
+  Result<> done_;
+};
+
+}  // namespace
+
+Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
+  Opener open(fd_of);
+  auto generation = open.Open<ArrayMapView<nx_generation>>("nx_generation");
+  auto config = open.Open<ArrayMapView<nx_config>>("nx_config");
+  auto net_slots = open.Open<MapArrayView>("nx_net");
+  auto net_left = open.Open<LpmMapView<nx_prefix, nx_net>>("nx_net_left");
+  auto net_right = open.Open<LpmMapView<nx_prefix, nx_net>>("nx_net_right");
+  auto fip_slots = open.Open<MapArrayView>("nx_fip");
+  auto fip_left = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_left");
+  auto fip_right = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_right");
+  auto set = open.Open<LpmMapView<nx_set_key, nx_set_member>>("nx_set");
+  auto device = open.Open<HashMapView<std::uint32_t, nx_device>>("nx_device");
+  auto local = open.Open<HashMapView<nx_addr, nx_local>>("nx_local");
+  auto port = open.Open<ArrayMapView<nx_port_word>>("nx_port");
+  if (!open.done()) return std::unexpected(std::move(open.done()).error());
+  return ConfigMaps{.generation = *generation,
+                    .config = *config,
+                    .net_slots = *net_slots,
+                    .net = {*net_left, *net_right},
+                    .fip_slots = *fip_slots,
+                    .fip = {*fip_left, *fip_right},
+                    .set = *set,
+                    .device = *device,
+                    .local = *local,
+                    .port = *port};
+}
+
+}  // namespace natrix::maps

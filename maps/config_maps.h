@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+
+#include "maps/abi/config.h"
+#include "maps/abi/device.h"
+#include "maps/abi/set.h"
+#include "maps/array_map_view.h"
+#include "maps/keyed_map_view.h"
+#include "maps/map_array_view.h"
+#include "userspace/base/result.h"
+
+namespace natrix::maps {
+
+// Where a map's fd is found by its name.
+using FdOf = std::function<Result<int>(const char* map)>;
+
+// Every map that holds configuration, checked and typed.  Pairs are left and right; the
+// low bit of the generation is the index of the side in force.  Borrows the fds.
+struct ConfigMaps {
+  ArrayMapView<nx_generation> generation;
+  ArrayMapView<nx_config> config;
+  MapArrayView net_slots;
+  std::array<LpmMapView<nx_prefix, nx_net>, 2> net;
+  MapArrayView fip_slots;
+  std::array<HashMapView<nx_fip_key, nx_fip>, 2> fip;
+  LpmMapView<nx_set_key, nx_set_member> set;
+  HashMapView<std::uint32_t, nx_device> device;
+  HashMapView<nx_addr, nx_local> local;
+  ArrayMapView<nx_port_word> port;
+
+  static Result<ConfigMaps> Open(const FdOf& fd_of);
+};
+
+}  // namespace natrix::maps
