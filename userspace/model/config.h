@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "maps/abi/config.h"
+#include "maps/abi/flow.h"
 #include "userspace/model/address.h"
 
 // What a user asked for, free of how it was written.  Only config/ makes one from a file;
@@ -22,7 +23,7 @@ struct Subnet {
   GatewayType gateway_type = GatewayType::kDistributed;
   bool nat_outgoing = false;
   std::string vpc = "ovn-cluster";
-  std::string vlan;               // not empty: underlay, unless logical_gateway
+  std::string vlan;  // not empty: underlay, unless logical_gateway
   bool logical_gateway = false;
 
   // Whether the node has rules for it at all: default VPC, overlay or logical gateway.
@@ -36,8 +37,8 @@ struct FloatingIp {
 
 struct Node {
   std::string name;
-  std::vector<Address> addresses;       // InternalIPs; at most one of each family is used by R1
-  std::vector<std::string> uplinks;     // device names or globs (fnmatch)
+  std::vector<Address> addresses;    // InternalIPs; at most one of each family is used by R1
+  std::vector<std::string> uplinks;  // device names or globs (fnmatch)
   std::vector<std::string> pod_devices;
 };
 
@@ -63,6 +64,17 @@ struct Flows {
   std::uint32_t max_embryos = 65536;
 };
 
+// Seconds, indexed by nx_state.
+using Timeouts = std::array<std::uint32_t, NX_STATE_COUNT>;
+
+inline constexpr Timeouts kDefaultTimeouts = [] {
+  Timeouts seconds{};
+#define X(name, value, default_seconds, text) seconds[name] = default_seconds;
+  NX_STATES(X)
+#undef X
+  return seconds;
+}();
+
 struct Config {
   Node node;
   std::vector<Subnet> subnets;
@@ -72,7 +84,7 @@ struct Config {
   Marks marks;
   Masquerade masquerade;
   Flows flows;
-  std::array<std::uint32_t, NX_STATE_COUNT> timeout_seconds{};  // filled with NX_STATES' defaults
+  Timeouts timeout_seconds = kDefaultTimeouts;
 };
 
 }  // namespace natrix::model

@@ -15,10 +15,10 @@ namespace natrix::model {
 
 struct DeviceAddress {
   Address address;
-  int length = 0;          // on-link prefix, family's own bits
-  bool secondary = false;  // IFA_F_SECONDARY
-  bool deprecated = false; // IFA_F_DEPRECATED or tentative
-  bool link_scope = false; // scope link or host: never a masquerade source for global traffic
+  int length = 0;           // on-link prefix, family's own bits
+  bool secondary = false;   // IFA_F_SECONDARY
+  bool deprecated = false;  // IFA_F_DEPRECATED or tentative
+  bool link_scope = false;  // scope link or host: never a masquerade source for global traffic
 };
 
 struct Device {
@@ -28,9 +28,9 @@ struct Device {
 };
 
 struct Host {
-  std::vector<Device> devices;  // all of them, managed or not
-  PortRange ephemeral{32768, 60999};          // net.ipv4.ip_local_port_range
-  std::vector<PortRange> reserved;            // net.ipv4.ip_local_reserved_ports
+  std::vector<Device> devices;        // all of them, managed or not
+  PortRange ephemeral{32768, 60999};  // net.ipv4.ip_local_port_range
+  std::vector<PortRange> reserved;    // net.ipv4.ip_local_reserved_ports
   std::uint32_t hz = 250;
 };
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/compile/compile.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "userspace/compile/membership.h"
+
+namespace natrix::compile {
+namespace {
+
+using model::Address;
+using model::Family;
+
+// Jiffies are compared as signed 32-bit differences, so that no timeout may reach 2^31.
+std::uint32_t Jiffies(std::uint32_t seconds, std::uint32_t hz) {
+  const std::uint64_t jiffies = std::uint64_t{seconds} * hz;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(jiffies, std::numeric_limits<std::int32_t>::max()));
+}
+
+nx_addr FirstOf(Family family, const std::vector<Address>& addresses) {
+  const auto found = std::ranges::find(addresses, family, &Address::family);
+  return found == addresses.end() ? nx_addr{} : found->bytes;
+}
+
+nx_config Scalars(const model::Config& config, const model::Host& host) {
+  nx_config scalars{};
+  scalars.hz = host.hz;
+  for (std::size_t state = 0; state < NX_STATE_COUNT; ++state)
+    scalars.timeout[state] = Jiffies(config.timeout_seconds[state], host.hz);
+  const model::Marks& marks = config.marks;
+  scalars.mark_masquerade = marks.masquerade;
+  scalars.mark_local = marks.local;
+  scalars.mark_policy_nat = marks.policy_nat;
+  scalars.mark_policy_forward = marks.policy_forward;
+  scalars.mark_untrusted = marks.masquerade | marks.local | marks.policy_nat | marks.policy_forward;
+  scalars.ephemeral_min = host.ephemeral.first;
+  scalars.ephemeral_max = host.ephemeral.last;
+  scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
+  scalars.node6 = FirstOf(Family::kIpv6, config.node.addresses);
+  scalars.port_choice = config.masquerade.port_choice;
+  return scalars;
+}
+
+Table<nx_set_key, nx_set_member> Sets(const std::vector<SetMember>& members) {
+  Table<nx_set_key, nx_set_member> table;
+  for (const SetMember& member : members) {
+    const nx_prefix prefix = member.prefix.ToAbi();
+    // 32: the bits of `set`, which every entry fixes.
+    const nx_set_key key{32 + prefix.length, member.set, prefix.addr};
+    table.emplace(key, nx_set_member{static_cast<__u32>(member.prefix.length)});
+  }
+  return table;
+}
+
+// Two externals of one pod are two entries outside; the pod calling itself leaves with the first
+// one written, as the first matching rule of cali-fip-snat has it.
+Table<nx_fip_key, nx_fip> FloatingIps(const std::vector<model::FloatingIp>& list) {
+  Table<nx_fip_key, nx_fip> table;
+  for (const model::FloatingIp& floating : list) {
+    table.emplace(nx_fip_key{floating.external.bytes, NX_FIP_EXTERNAL, {}},
+                  nx_fip{floating.internal.bytes});
+    table.emplace(nx_fip_key{floating.internal.bytes, NX_FIP_INTERNAL, {}},
+                  nx_fip{floating.external.bytes});
+  }
+  return table;
+}
+
+bool IsLinkLocal6(const Address& address) {
+  return address.family() == Family::kIpv6 && address.bytes.byte[0] == 0xfe &&
+         (address.bytes.byte[1] & 0xc0) == 0x80;
+}
+
+bool MayMasquerade(const model::DeviceAddress& candidate) {
+  return !candidate.secondary && !candidate.deprecated && !candidate.link_scope &&
+         !IsLinkLocal6(candidate.address);
+}
+
+nx_device DeviceEntry(const model::Device& device, nx_device_role role) {
+  nx_device entry{};
+  device.name.copy(entry.name, sizeof(entry.name) - 1);
+  entry.role = role;
+  std::size_t count4 = 0, count6 = 0;
+  for (const model::DeviceAddress& candidate : device.addresses) {
+    if (!MayMasquerade(candidate)) continue;
+    const bool is4 = candidate.address.family() == Family::kIpv4;
+    std::size_t& count = is4 ? count4 : count6;
+    if (count == NX_DEVICE_ADDRS) continue;
+    const model::Prefix on_link{candidate.address, candidate.length};
+    (is4 ? entry.addr4 : entry.addr6)[count++] = {candidate.address.bytes, on_link.ToAbi().length};
+  }
+  return entry;
+}
+
+void Reserve(std::array<nx_port_word, NX_PORT_WORDS>& words,
+             const std::vector<model::PortRange>& ranges) {
+  for (const model::PortRange& range : ranges)
+    for (std::uint32_t port = range.first; port <= range.last; ++port)
+      words[port / 32].reserved |= 1u << (port % 32);
+}
+
+}  // namespace
+
+Wanted Compile(const model::Config& config, const model::Host& host) {
+  Wanted wanted;
+  wanted.config = Scalars(config, host);
+  const std::vector<SetMember> members = MembersOf(config);
+  wanted.set = Sets(members);
+  for (const Membership& entry : Memberships(config, members))
+    wanted.net.emplace(entry.prefix.ToAbi(), entry.net);
+  wanted.fip = FloatingIps(config.floating_ips);
+  for (const model::Device& device : host.devices) {
+    if (const auto role = RoleOf(config.node, device.name))
+      wanted.device.emplace(device.ifindex, DeviceEntry(device, *role));
+    for (const model::DeviceAddress& own : device.addresses)
+      wanted.local.emplace(own.address.bytes, nx_local{device.ifindex});
+  }
+  Reserve(wanted.port, config.masquerade.reserved_ports);
+  Reserve(wanted.port, host.reserved);
+  return wanted;
+}
+
+}  // namespace natrix::compile

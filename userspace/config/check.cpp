@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "maps/abi/set.h"
+#include "userspace/config/overlap.h"
+
+namespace natrix::config {
+namespace {
+
+using model::Address;
+
+std::string FirstAt(Span first, const Diagnostics& diagnostics) {
+  return fmt::format("the first one is at {}", diagnostics.PlaceOf(first));
+}
+
+// Reports values that stand in a list more than once.
+template <typename T, typename ToText>
+void CheckTwice(const std::vector<T>& values, const std::vector<Span>& places, ToText to_text,
+                Diagnostics& diagnostics) {
+  std::map<T, Span> seen;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto [first, is_new] = seen.emplace(values[i], places[i]);
+    if (!is_new)
+      diagnostics.Error(places[i], fmt::format("{} is written twice", to_text(values[i])),
+                        FirstAt(first->second, diagnostics));
+  }
+}
+
+void CheckNode(const Decoded& decoded, Diagnostics& diagnostics) {
+  const model::Node& node = decoded.config.node;
+  const Places& places = decoded.places;
+  const auto quoted = [](const std::string& text) { return fmt::format("\"{}\"", text); };
+  CheckTwice(node.addresses, places.addresses, std::mem_fn(&Address::ToString), diagnostics);
+  CheckTwice(node.uplinks, places.uplinks, quoted, diagnostics);
+  CheckTwice(node.pod_devices, places.pod_devices, quoted, diagnostics);
+  for (std::size_t i = 0; i < node.pod_devices.size(); ++i) {
+    const auto same = std::ranges::find(node.uplinks, node.pod_devices[i]);
+    if (same == node.uplinks.end()) continue;
+    const Span uplink = places.uplinks[static_cast<std::size_t>(same - node.uplinks.begin())];
+    diagnostics.Error(places.pod_devices[i],
+                      fmt::format("\"{}\" is an uplink already", node.pod_devices[i]),
+                      fmt::format("a device has one role; as an uplink it is at {}",
+                                  diagnostics.PlaceOf(uplink)));
+  }
+}
+
+void CheckOtherNodes(const Decoded& decoded, Diagnostics& diagnostics) {
+  const std::vector<Address>& others = decoded.config.other_nodes;
+  const std::vector<Address>& own = decoded.config.node.addresses;
+  CheckTwice(others, decoded.places.other_nodes, std::mem_fn(&Address::ToString), diagnostics);
+  for (std::size_t i = 0; i < others.size(); ++i)
+    if (std::ranges::find(own, others[i]) != own.end())
+      diagnostics.Error(decoded.places.other_nodes[i],
+                        fmt::format("{} is an address of this node", others[i].ToString()),
+                        "\"otherNodes\" are all nodes but this one");
+}
+
+void CheckSubnetNames(const Decoded& decoded, Diagnostics& diagnostics) {
+  std::map<std::string, Span> seen;
+  for (std::size_t i = 0; i < decoded.config.subnets.size(); ++i) {
+    const std::string& name = decoded.config.subnets[i].name;
+    const Span where = decoded.places.subnets[i].name;
+    if (name.empty()) continue;  // reported when it was read
+    const auto [first, is_new] = seen.emplace(name, where);
+    if (!is_new)
+      diagnostics.Error(where, fmt::format("a second subnet is called \"{}\"", name),
+                        FirstAt(first->second, diagnostics));
+  }
+}
+
+void CheckFloatingIps(const Decoded& decoded, Diagnostics& diagnostics) {
+  std::map<Address, Span> seen;
+  const std::vector<Address>& own = decoded.config.node.addresses;
+  for (std::size_t i = 0; i < decoded.config.floating_ips.size(); ++i) {
+    const auto& [external, internal] = decoded.config.floating_ips[i];
+    const Places::FloatingIp& where = decoded.places.floating_ips[i];
+    const std::string text = external.ToString();
+    if (external.family() != internal.family())
+      diagnostics.Error(
+          where.internal,
+          fmt::format("{} and {} are of different families", text, internal.ToString()),
+          "a floating IP translates within a family: write one for each");
+    else if (external == internal)
+      diagnostics.Error(where.internal, fmt::format("{} stands for itself", text),
+                        "\"internal\" is the pod's own address");
+    if (std::ranges::find(own, external) != own.end())
+      diagnostics.Error(where.external, fmt::format("{} is an address of this node", text),
+                        "all of the node's traffic would go to the pod: use another address");
+    const auto [first, is_new] = seen.emplace(external, where.external);
+    if (!is_new)
+      diagnostics.Error(where.external, fmt::format("{} is a floating IP already", text),
+                        FirstAt(first->second, diagnostics));
+  }
+  for (std::size_t i = 0; i < decoded.config.floating_ips.size(); ++i) {
+    const Address& internal = decoded.config.floating_ips[i].internal;
+    if (internal != decoded.config.floating_ips[i].external && seen.contains(internal))
+      diagnostics.Error(decoded.places.floating_ips[i].internal,
+                        fmt::format("{} is itself a floating IP", internal.ToString()),
+                        "an address is translated once: write the pod's own address");
+  }
+}
+
+void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
+  const model::Marks& marks = decoded.config.marks;
+  const Places::Marks& places = decoded.places.marks;
+  struct Mark {
+    const char* name;
+    std::uint32_t bits;
+    Span where;
+  };
+  const Mark masquerade{"masquerade", marks.masquerade, places.masquerade};
+  const Mark nat{"policyNat", marks.policy_nat, places.policy_nat};
+  const Mark forward{"policyForward", marks.policy_forward, places.policy_forward};
+  // One of the two was written, or they would be the defaults, which do not meet.
+  const auto later = [](const Mark& a, const Mark& b) {
+    return a.where.begin > b.where.begin ? a.where : b.where;
+  };
+  for (const Mark& other : {Mark{"local", marks.local, places.local}, nat, forward})
+    if (const std::uint32_t shared = masquerade.bits & other.bits; shared != 0)
+      diagnostics.Error(later(masquerade, other),
+                        fmt::format("marks \"masquerade\" ({:#x}) and \"{}\" ({:#x}) share {:#x}",
+                                    masquerade.bits, other.name, other.bits, shared),
+                        "traffic with the one would be taken for the other: choose other bits");
+  const std::uint32_t shared = nat.bits & forward.bits;
+  if (shared == nat.bits || shared == forward.bits)
+    diagnostics.Error(later(nat, forward),
+                      fmt::format("mark \"policyNat\" ({:#x}) cannot be told from "
+                                  "\"policyForward\" ({:#x})",
+                                  nat.bits, forward.bits),
+                      "each needs a bit that the other does not have");
+}
+
+// What the maps hold is fixed when they are created.
+void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
+  const model::Config& config = decoded.config;
+  std::size_t members = config.service_cidrs.size() + config.other_nodes.size();
+  for (std::size_t i = 0; i < config.subnets.size(); ++i) {
+    const model::Subnet& subnet = config.subnets[i];
+    if (!subnet.IsManaged()) continue;
+    const bool distributed = subnet.gateway_type == model::GatewayType::kDistributed;
+    members += subnet.cidrs.size() * (1u + subnet.nat_outgoing + distributed);
+    if (members <= NX_MAX_PREFIXES) continue;
+    diagnostics.Error(
+        decoded.places.subnets[i].name,
+        fmt::format("the sets have more than {} members with this subnet", NX_MAX_PREFIXES));
+    return;
+  }
+  const std::size_t most = NX_MAX_FIP / 2;  // an entry for each side
+  if (config.floating_ips.size() > most)
+    diagnostics.Error(decoded.places.floating_ips[most].external,
+                      fmt::format("more than {} floating IPs", most));
+}
+
+}  // namespace
+
+void Check(const Decoded& decoded, Diagnostics& diagnostics) {
+  CheckNode(decoded, diagnostics);
+  CheckOtherNodes(decoded, diagnostics);
+  CheckSubnetNames(decoded, diagnostics);
+  CheckOverlaps(decoded, diagnostics);
+  CheckFloatingIps(decoded, diagnostics);
+  if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
+  CheckSizes(decoded, diagnostics);
+}
+
+}  // namespace natrix::config

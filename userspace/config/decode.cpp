@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/decode.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "userspace/config/mapping.h"
+#include "userspace/config/values.h"
+
+namespace natrix::config {
+namespace {
+
+void DecodeNode(const Mapping& map, Decoded& out) {
+  model::Node& node = out.config.node;
+  map.Into(node.name, "name", ReadName);
+  map.IntoList(node.addresses, &out.places.addresses, "addresses", ReadAddress);
+  map.IntoList(node.uplinks, &out.places.uplinks, "uplinks", ReadDevice);
+  map.IntoList(node.pod_devices, &out.places.pod_devices, "podDevices", ReadDevice);
+  for (const char* name : {"uplinks", "podDevices"}) {
+    const Node* value = map.Get(name);
+    if (value == nullptr || value->kind != Node::Kind::kList || !value->items.empty()) continue;
+    map.diagnostics().Error(value->where, fmt::format("\"{}\" names no device", name),
+                            ShapeHelp(map.KeyOf(name)));
+  }
+}
+
+// `cidrs`, or Kube-OVN's own `cidrBlock`, but not both, or the two would have to be told apart
+// when they differ.
+void DecodeCidrs(const Mapping& map, model::Subnet& subnet, Places::Subnet& places) {
+  const Node* list = map.Get("cidrs");
+  const Node* block = map.Get("cidrBlock");
+  Diagnostics& diagnostics = map.diagnostics();
+  if (list != nullptr && block != nullptr)
+    diagnostics.Error(block->where, "\"cidrBlock\" and \"cidrs\" say the same thing twice",
+                      "keep one of them");
+  if (list == nullptr && block == nullptr)
+    diagnostics.Error(
+        map.where(), "an item of \"subnets\" has no \"cidrs\"",
+        fmt::format("add `cidrs: {}`, with your own values", map.KeyOf("cidrs").example));
+  if (list != nullptr && list->kind == Node::Kind::kList && list->items.empty())
+    diagnostics.Error(list->where, "\"cidrs\" is empty", ShapeHelp(map.KeyOf("cidrs")));
+  map.IntoList(subnet.cidrs, &places.cidrs, "cidrs", ReadCidr);
+  if (block == nullptr || list != nullptr) return;
+  const Key& key = map.KeyOf("cidrBlock");
+  for (const Node& part : SplitCommas(*block, key, diagnostics)) {
+    const auto cidr = ReadCidr(part, key, diagnostics);
+    if (!cidr) continue;
+    subnet.cidrs.push_back(*cidr);
+    places.cidrs.push_back(part.where);
+  }
+}
+
+void DecodeSubnet(const Mapping& map, Decoded& out) {
+  model::Subnet subnet;
+  Places::Subnet places;
+  places.name = map.Into(subnet.name, "name", ReadName);
+  DecodeCidrs(map, subnet, places);
+  std::size_t gateway = 0;  // the order of the table's choices is that of GatewayType
+  map.Into(gateway, "gatewayType", ReadChoice);
+  subnet.gateway_type =
+      gateway == 0 ? model::GatewayType::kDistributed : model::GatewayType::kCentralized;
+  map.Into(subnet.nat_outgoing, "natOutgoing", ReadBool);
+  map.Into(subnet.vpc, "vpc", ReadName);
+  map.Into(subnet.vlan, "vlan", ReadName);
+  map.Into(subnet.logical_gateway, "logicalGateway", ReadBool);
+  out.config.subnets.push_back(std::move(subnet));
+  out.places.subnets.push_back(std::move(places));
+}
+
+void DecodeFloatingIp(const Mapping& map, Decoded& out) {
+  std::optional<model::Address> external, internal;
+  Places::FloatingIp places;
+  places.external = map.Into(external, "external", ReadAddress);
+  places.internal = map.Into(internal, "internal", ReadAddress);
+  if (!external || !internal) return;
+  out.config.floating_ips.push_back({*external, *internal});
+  out.places.floating_ips.push_back(places);
+}
+
+void DecodeMarks(const Mapping& map, Decoded& out) {
+  model::Marks& marks = out.config.marks;
+  Places::Marks& places = out.places.marks;
+  const std::size_t before = map.diagnostics().count();
+  places.masquerade = map.Into(marks.masquerade, "masquerade", ReadMark);
+  places.local = map.Into(marks.local, "local", ReadMark);
+  places.policy_nat = map.Into(marks.policy_nat, "policyNat", ReadMark);
+  places.policy_forward = map.Into(marks.policy_forward, "policyForward", ReadMark);
+  places.readable = map.diagnostics().count() == before;
+}
+
+void DecodeMasquerade(const Mapping& map, model::Masquerade& masquerade) {
+  bool random = masquerade.port_choice == NX_PORT_RANDOM;
+  map.Into(random, "randomFully", ReadBool);
+  masquerade.port_choice = random ? NX_PORT_RANDOM : NX_PORT_KEEP;
+  map.IntoList(masquerade.reserved_ports, nullptr, "reservedPorts", ReadPorts);
+}
+
+}  // namespace
+
+Decoded Decode(const Node& root, Diagnostics& diagnostics) {
+  Decoded out;
+  const std::optional<Mapping> top = Mapping::Open(root, "", diagnostics);
+  if (!top) return out;
+  if (const auto node = top->Sub("node")) DecodeNode(*node, out);
+  top->IntoList(out.config.service_cidrs, &out.places.service_cidrs, "serviceCIDRs", ReadCidr);
+  top->IntoList(out.config.other_nodes, &out.places.other_nodes, "otherNodes", ReadAddress);
+  for (const Mapping& subnet : top->SubList("subnets")) DecodeSubnet(subnet, out);
+  for (const Mapping& floating : top->SubList("floatingIPs")) DecodeFloatingIp(floating, out);
+  if (const auto marks = top->Sub("marks")) DecodeMarks(*marks, out);
+  if (const auto masquerade = top->Sub("masquerade"))
+    DecodeMasquerade(*masquerade, out.config.masquerade);
+  if (const auto flows = top->Sub("flows")) {
+    flows->Into(out.config.flows.max_established, "maxEstablished", ReadCount);
+    flows->Into(out.config.flows.max_embryos, "maxEmbryos", ReadCount);
+  }
+  if (const auto timeouts = top->Sub("timeouts"))
+    for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
+      timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);
+  return out;
+}
+
+}  // namespace natrix::config

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "userspace/config/diagnostics.h"
+#include "userspace/config/yaml.h"
+#include "userspace/model/config.h"
+
+namespace natrix::config {
+
+// Where the values of a model::Config were written: same shape, same indexes.
+struct Places {
+  struct Subnet {
+    Span name;
+    std::vector<Span> cidrs;
+  };
+  struct FloatingIp {
+    Span external;
+    Span internal;
+  };
+  // A word that is left out has the place {0, 0}: its default is never the one to complain about.
+  struct Marks {
+    Span masquerade;
+    Span local;
+    Span policy_nat;
+    Span policy_forward;
+    bool readable = true;  // false: one of them is not what was written, but a default
+  };
+  std::vector<Span> addresses;
+  std::vector<Span> uplinks;
+  std::vector<Span> pod_devices;
+  std::vector<Span> service_cidrs;
+  std::vector<Span> other_nodes;
+  std::vector<Subnet> subnets;
+  std::vector<FloatingIp> floating_ips;
+  Marks marks;
+};
+
+struct Decoded {
+  model::Config config;
+  Places places;
+};
+
+// Reads every word by the table in keys.h.  What cannot be read is reported and left at its
+// default, or out of its list, so that the rest can still be judged.
+Decoded Decode(const Node& root, Diagnostics& diagnostics);
+
+}  // namespace natrix::config

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/diagnostics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace natrix::config {
+namespace {
+
+constexpr std::size_t kLineWidth = 120;
+
+// What of a line is printed, and where the caret goes under it.
+struct Excerpt {
+  std::string line;
+  std::string caret;
+};
+
+bool IsPrintable(std::string_view character) {
+  const auto lead = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return lead >= 0x20 && lead < 0x7f;
+  // C1 controls (U+0080 to U+009F) start with 0xc2 and are terminal escapes too.
+  if (lead == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0) return false;
+  const std::size_t announced = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+  return character.size() == announced;
+}
+
+// A file is not trusted with the terminal: what is no printable character becomes '?'.  A tab stays
+// one in both lines, so that the caret stays under its place.
+void Append(Excerpt& out, std::string_view character, bool pointed_at) {
+  const bool tab = character == "\t";
+  out.line += tab || IsPrintable(character) ? character : "?";
+  out.caret += pointed_at ? '^' : tab ? '\t' : ' ';
+}
+
+std::vector<std::string_view> Characters(std::string_view text) {
+  std::vector<std::string_view> list;
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t next = i + 1;
+    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xc0) == 0x80) ++next;
+    list.push_back(text.substr(i, next - i));
+    i = next;
+  }
+  return list;
+}
+
+Excerpt ExcerptOf(const Diagnostic& d) {
+  const std::vector<std::string_view> characters = Characters(d.text);
+  const auto from = static_cast<std::size_t>(std::max(d.column, 1)) - 1;
+  const std::size_t to = from + static_cast<std::size_t>(std::max(d.width, 1));
+  std::size_t first = 0;
+  if (characters.size() > kLineWidth && from > kLineWidth / 2) first = from - kLineWidth / 2;
+  const std::size_t last = std::min(characters.size(), first + kLineWidth);
+  Excerpt out;
+  if (first > 0) out = {"...", "   "};
+  for (std::size_t i = first; i < last; ++i) Append(out, characters[i], i >= from && i < to);
+  if (last < characters.size()) out.line += "...";
+  // Something is missing at the end of the line.
+  if (from >= last) out.caret += '^';
+  out.caret.erase(out.caret.find_last_of('^') + 1);
+  return out;
+}
+
+}  // namespace
+
+std::string Render(const Diagnostic& d) {
+  if (d.line == 0) return fmt::format("{}: error: {}\n", d.file, d.message);
+  const Excerpt excerpt = ExcerptOf(d);
+  std::string out = fmt::format("{}:{}:{}: error: {}\n", d.file, d.line, d.column, d.message);
+  out += fmt::format("{:>5} | {}\n      | {}\n", d.line, excerpt.line, excerpt.caret);
+  if (!d.help.empty()) out += fmt::format("      = help: {}\n", d.help);
+  return out;
+}
+
+void Diagnostics::Error(Span where, std::string message, std::string help) {
+  if (full()) {
+    ++left_out_;
+    return;
+  }
+  const Source::Position at = source_.Locate(where.begin);
+  const std::string_view line = source_.Line(at.line);
+  const std::size_t offset = where.begin - std::min(where.begin, source_.LineStart(at.line));
+  const std::string_view pointed =
+      offset < line.size() ? line.substr(offset, where.end - std::min(where.end, where.begin))
+                           : std::string_view();
+  list_.push_back({
+      .file = source_.name(),
+      .line = at.line,
+      .column = at.column,
+      .width = std::max(1, static_cast<int>(CountCharacters(pointed))),
+      .message = std::move(message),
+      .help = std::move(help),
+      .text = std::string(line),
+  });
+}
+
+std::string Diagnostics::PlaceOf(Span where) const {
+  const Source::Position at = source_.Locate(where.begin);
+  return fmt::format("{}:{}", at.line, at.column);
+}
+
+std::vector<Diagnostic> Diagnostics::Take() && {
+  std::ranges::stable_sort(list_, {},
+                           [](const Diagnostic& d) { return std::tuple(d.line, d.column); });
+  return std::move(list_);
+}
+
+}  // namespace natrix::config

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "userspace/config/source.h"
+
+namespace natrix::config {
+
+// One thing that is wrong in a file.  Holds all it needs to be shown, so that it may outlive the
+// text it is about.
+struct Diagnostic {
+  std::string file;
+  int line = 0;         // from 1; 0 when the file itself could not be read
+  int column = 0;       // from 1, in characters
+  int width = 1;        // characters to point at, on this line
+  std::string message;  // what is wrong, in the file's own words
+  std::string help;     // what to write instead; empty when that cannot be known
+  std::string text;     // the offending line
+};
+
+// "node.yaml:3:7: error: ..." with the line, a caret under the place, and the help.
+std::string Render(const Diagnostic& diagnostic);
+
+// Collects everything that is wrong in one file, so that one run reports all of it.
+class Diagnostics {
+ public:
+  // More than a person will read in one go; the rest are only counted.
+  static constexpr std::size_t kMost = 100;
+
+  explicit Diagnostics(const Source& source) : source_(source) {}  // source must outlive this
+
+  void Error(Span where, std::string message, std::string help = "");
+  bool ok() const { return list_.empty(); }
+  std::size_t count() const { return list_.size() + left_out_; }
+  bool full() const { return list_.size() == kMost; }
+
+  // "12:5": how a message refers to another place of the same file.
+  std::string PlaceOf(Span where) const;
+
+  // In the order of the file.
+  std::vector<Diagnostic> Take() &&;
+  std::size_t left_out() const { return left_out_; }
+
+ private:
+  const Source& source_;
+  std::vector<Diagnostic> list_;
+  std::size_t left_out_ = 0;
+};
+
+}  // namespace natrix::config

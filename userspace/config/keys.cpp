@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/keys.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <map>
+#include <utility>
+
+#include "maps/abi/flow.h"
+#include "userspace/config/duration.h"
+
+namespace natrix::config {
+namespace {
+
+// clang-format off: one paragraph per word reads better than what it makes of it.
+std::vector<Key> WrittenKeys() {
+  return {
+    {.path = "node", .type = Type::kMap, .required = true,
+     .text = "The node natrixd runs on."},
+    {.path = "node.name", .type = Type::kName, .example = "node1",
+     .text = "The node's name in the cluster; shown by `natrix status`."},
+    {.path = "node.addresses", .type = Type::kAddresses, .fallback = "[]",
+     .example = "[172.18.0.3, \"fd00:172:18::3\"]",
+     .text = "The node's InternalIPs. Service traffic that reaches a pod from the node itself (IPVS) "
+             "gets the first address of its family as its source; without one of the family it "
+             "keeps the source it has."},
+    {.path = "node.uplinks", .type = Type::kDevices, .required = true, .example = "[eth0]",
+     .text = "Devices towards the physical network: names or patterns (`*`, `?`, `[0-9]`). Attached "
+             "when they appear. An exact name wins over a pattern, an uplink over a pod device; "
+             "`lo` is never managed."},
+    {.path = "node.podDevices", .type = Type::kDevices, .required = true, .example = "[ovn0]",
+     .text = "Devices towards the pods, written as `node.uplinks` are: `ovn0` for Kube-OVN. Marks "
+             "that packets bring from there are not trusted."},
+
+    {.path = "serviceCIDRs", .type = Type::kCidrs, .fallback = "[]",
+     .example = "[10.96.0.0/12, \"fd00:10:96::/112\"]",
+     .text = "The cluster's Service CIDRs: set `ovn40services` / `ovn60services`."},
+    {.path = "otherNodes", .type = Type::kAddresses, .fallback = "[]", .example = "[172.18.0.4]",
+     .text = "InternalIPs of all other nodes: set `ovn40other-node` / `ovn60other-node`."},
+
+    {.path = "subnets", .type = Type::kMaps, .fallback = "[]",
+     .example = "[{name: ovn-default, cidrs: [10.16.0.0/16]}]",
+     .text = "Kube-OVN's Subnets, the join subnet among them. Subnets of another `vpc`, and underlay "
+             "subnets (`vlan` without `logicalGateway`), are in no set: the node has no rules for "
+             "them."},
+    {.path = "subnets[].name", .type = Type::kName, .required = true, .example = "ovn-default",
+     .text = "The Subnet's name. No two have the same."},
+    {.path = "subnets[].cidrs", .type = Type::kCidrs, .example = "[10.16.0.0/16, \"fd00:10:16::/112\"]",
+     .text = "Its CIDRs, of either family. Needed, unless `cidrBlock` stands in its place."},
+    {.path = "subnets[].cidrBlock", .type = Type::kCidrText,
+     .example = "\"10.16.0.0/16,fd00:10:16::/112\"",
+     .text = "The same as Kube-OVN's Subnet writes it: one string, separated by commas."},
+    {.path = "subnets[].gatewayType", .type = Type::kChoice, .fallback = "distributed",
+     .example = "centralized",
+     .text = "`distributed`: every node is the gateway of its own pods, and the Subnet is in set "
+             "`ovn40subnets-distributed-gw`.",
+     .choices = {"distributed", "centralized"}},
+    {.path = "subnets[].natOutgoing", .type = Type::kBool, .fallback = "false", .example = "true",
+     .text = "Whether pods leave the subnets with the address of the device they leave through: set "
+             "`ovn40subnets-nat`."},
+    {.path = "subnets[].vpc", .type = Type::kName, .fallback = "ovn-cluster", .example = "vpc-1",
+     .text = "The Subnet's VPC. The node has rules for the default one only."},
+    {.path = "subnets[].vlan", .type = Type::kName, .example = "vlan-100",
+     .text = "The Subnet's VLAN: an underlay subnet."},
+    {.path = "subnets[].logicalGateway", .type = Type::kBool, .fallback = "false", .example = "true",
+     .text = "An underlay subnet whose gateway is OVN's, so that the node has rules for it."},
+
+    {.path = "floatingIPs", .type = Type::kMaps, .fallback = "[]",
+     .example = "[{external: 172.18.0.50, internal: 10.16.0.10}]",
+     .text = "Addresses outside that stand for a pod, as Calico's floating IPs do: traffic to "
+             "`external` goes to `internal`. A pod that calls itself through its floating IP gets the "
+             "reply from there; other traffic of the pod keeps its source, or is masqueraded."},
+    {.path = "floatingIPs[].external", .type = Type::kAddress, .required = true,
+     .example = "172.18.0.50", .text = "The address outside. No two floating IPs share one."},
+    {.path = "floatingIPs[].internal", .type = Type::kAddress, .required = true,
+     .example = "10.16.0.10",
+     .text = "The pod's address, of the same family. With several floating IPs of one pod, the first "
+             "one stands for it when it calls itself."},
+
+    {.path = "marks", .type = Type::kMap,
+     .text = "Bits of the packet mark that natrix shares with others. They are cleared from what "
+             "pods send."},
+    {.path = "marks.masquerade", .type = Type::kMark, .fallback = "0x4000", .example = "0x8000",
+     .text = "Asks for masquerade: kube-proxy's. Shares no bit with the others."},
+    {.path = "marks.local", .type = Type::kMark, .fallback = "0x80000", .example = "0x100000",
+     .text = "Traffic of a Service with `externalTrafficPolicy: Local`."},
+    {.path = "marks.policyNat", .type = Type::kMark, .fallback = "0x90001", .example = "0xa0001",
+     .text = "A NAT policy decided to translate."},
+    {.path = "marks.policyForward", .type = Type::kMark, .fallback = "0x90002", .example = "0xa0002",
+     .text = "A NAT policy decided not to translate. Neither policy mark holds all bits of the other."},
+
+    {.path = "masquerade", .type = Type::kMap, .text = "How source ports are chosen."},
+    {.path = "masquerade.randomFully", .type = Type::kBool, .fallback = "true", .example = "false",
+     .text = "Always a random source port, as iptables' `--random-fully`. `false`: the original one "
+             "where it is free."},
+    {.path = "masquerade.reservedPorts", .type = Type::kPorts, .fallback = "[]",
+     .example = "[\"30000-32767\", 8080]",
+     .text = "Ports or ranges never used as a source port, on top of `net.ipv4.ip_local_reserved_ports`: "
+             "NodePorts, host ports. Ports of the node's own sockets need not be listed."},
+
+    {.path = "flows", .type = Type::kMap,
+     .text = "How large the flow tables are. Taken when they are created: another value needs "
+             "`natrix detach` first."},
+    {.path = "flows.maxEstablished", .type = Type::kCount, .fallback = "131072", .example = "262144",
+     .text = "Connections seen in both directions, at most. When all are in use, new connections that "
+             "need translation are dropped and counted.",
+     .least = 64, .most = 16777216},
+    {.path = "flows.maxEmbryos", .type = Type::kCount, .fallback = "65536", .example = "32768",
+     .text = "Connections seen in one direction, at most. The longest unused one makes room for a new "
+             "one.",
+     .least = 64, .most = 16777216},
+
+    {.path = "timeouts", .type = Type::kMap,
+     .text = "How long a connection may be silent before it is forgotten, by the state it is in: "
+             "nf_conntrack's states and times. At least `1s`, at most `24d`."},
+  };
+}
+// clang-format on
+
+struct State {
+  std::string_view name;
+  std::uint32_t seconds;
+  std::string_view text;
+};
+
+constexpr std::array<State, NX_STATE_COUNT> kStates = {{
+#define X(name, value, seconds, text) {#name, seconds, text},
+    NX_STATES(X)
+#undef X
+}};
+
+Key TimeoutRow(unsigned state) {
+  Key key{.path = "timeouts." + TimeoutKey(state), .type = Type::kDuration};
+  key.fallback = FormatDuration(kStates[state].seconds);
+  key.example = FormatDuration(kStates[state].seconds + 1);
+  key.text = "Flows in state `" + std::string(kStates[state].text) + "`.";
+  return key;
+}
+
+}  // namespace
+
+std::string_view Key::name() const {
+  return std::string_view(path).substr(path.rfind('.') == path.npos ? 0 : path.rfind('.') + 1);
+}
+
+std::string_view Key::parent() const {
+  return std::string_view(path).substr(0, path.rfind('.') == path.npos ? 0 : path.rfind('.'));
+}
+
+const std::vector<Key>& Keys() {
+  static const std::vector<Key> keys = [] {
+    std::vector<Key> all = WrittenKeys();
+    for (unsigned state = 0; state < NX_STATE_COUNT; ++state) all.push_back(TimeoutRow(state));
+    return all;
+  }();
+  return keys;
+}
+
+const Key* FindKey(std::string_view path) {
+  static const std::map<std::string_view, const Key*> index = [] {
+    std::map<std::string_view, const Key*> by_path;
+    for (const Key& key : Keys()) by_path.emplace(key.path, &key);
+    return by_path;
+  }();
+  const auto found = index.find(path);
+  return found == index.end() ? nullptr : found->second;
+}
+
+std::vector<const Key*> KeysUnder(std::string_view parent) {
+  std::vector<const Key*> children;
+  for (const Key& key : Keys())
+    if (key.parent() == parent) children.push_back(&key);
+  return children;
+}
+
+std::string TimeoutKey(unsigned state) {
+  std::string word;
+  bool capital = false;
+  for (const char c : kStates[state].name.substr(std::string_view("NX_STATE_").size())) {
+    if (c == '_')
+      capital = true;
+    else
+      word += static_cast<char>(std::exchange(capital, false) ? c : std::tolower(c));
+  }
+  return word;
+}
+
+std::string_view TypeName(Type type) {
+  switch (type) {
+    case Type::kMap:
+      return "a mapping";
+    case Type::kMaps:
+      return "a list of mappings";
+    case Type::kName:
+      return "a name";
+    case Type::kBool:
+      return "true or false";
+    case Type::kCount:
+      return "a whole number";
+    case Type::kMark:
+      return "a mark";
+    case Type::kDuration:
+      return "a duration";
+    case Type::kChoice:
+      return "a word";
+    case Type::kCidrText:
+      return "CIDRs in one string";
+    case Type::kAddress:
+      return "an address";
+    case Type::kAddresses:
+      return "a list of addresses";
+    case Type::kCidrs:
+      return "a list of CIDRs";
+    case Type::kDevices:
+      return "a list of device names";
+    case Type::kPorts:
+      return "a list of ports";
+  }
+  return "";
+}
+
+ForeignField ForeignSubnetField(std::string_view name) {
+  static constexpr std::string_view kWithoutEffect[] = {
+      "acls",          "allowEWTraffic", "allowSubnets", "default",       "disableGatewayCheck",
+      "dhcpV4Options", "dhcpV6Options",  "dnsServers",   "enableDHCP",    "enableIPv6RA",
+      "enableLb",      "excludeIps",     "gateway",      "ipv6RAConfigs", "mtu",
+      "namespaces",    "private",        "protocol",     "provider",      "vips",
+  };
+  static constexpr std::string_view kUnsupported[] = {
+      "enableEcmp",           "externalEgressGateway",  "gatewayNode",
+      "gatewayNodeSelectors", "natOutgoingPolicyRules", "policyRoutingPriority",
+      "policyRoutingTableID", "u2oInterconnection",
+  };
+  if (std::ranges::find(kWithoutEffect, name) != std::end(kWithoutEffect))
+    return ForeignField::kWithoutEffect;
+  if (std::ranges::find(kUnsupported, name) != std::end(kUnsupported))
+    return ForeignField::kUnsupported;
+  return ForeignField::kUnknown;
+}
+
+}  // namespace natrix::config

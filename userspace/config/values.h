@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/config/diagnostics.h"
+#include "userspace/config/keys.h"
+#include "userspace/config/yaml.h"
+#include "userspace/model/config.h"
+
+// One function per type of value.  Each returns what was written, or nullopt after it has reported
+// why that is none; `key` says which word it belongs to.
+namespace natrix::config {
+
+std::optional<std::string> ReadName(const Node& node, const Key& key, Diagnostics& diagnostics);
+std::optional<bool> ReadBool(const Node& node, const Key& key, Diagnostics& diagnostics);
+std::optional<std::uint32_t> ReadCount(const Node& node, const Key& key, Diagnostics& diagnostics);
+std::optional<std::uint32_t> ReadMark(const Node& node, const Key& key, Diagnostics& diagnostics);
+// Seconds.
+std::optional<std::uint32_t> ReadDuration(const Node& node, const Key& key,
+                                          Diagnostics& diagnostics);
+// Index into key.choices.
+std::optional<std::size_t> ReadChoice(const Node& node, const Key& key, Diagnostics& diagnostics);
+std::optional<std::string> ReadDevice(const Node& node, const Key& key, Diagnostics& diagnostics);
+std::optional<model::PortRange> ReadPorts(const Node& node, const Key& key,
+                                          Diagnostics& diagnostics);
+std::optional<model::Address> ReadAddress(const Node& node, const Key& key,
+                                          Diagnostics& diagnostics);
+std::optional<model::Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& diagnostics);
+
+// The parts of one string between its commas, without spaces around them, each with its place.
+// Empty after it has reported that this is no string.
+std::vector<Node> SplitCommas(const Node& node, const Key& key, Diagnostics& diagnostics);
+
+// Whether `node` is one value and not nothing, a list or a mapping; reports it otherwise.
+bool IsScalar(const Node& node, const Key& key, Diagnostics& diagnostics);
+// "write `uplinks: [eth0]`": the help where a word's value has the wrong shape.
+std::string ShapeHelp(const Key& key);
+
+}  // namespace natrix::config
