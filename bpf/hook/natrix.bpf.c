@@ -1,39 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "bpf/lib/maps.h"
+#include "bpf/hook/egress.h"
+#include "bpf/hook/finish.h"
+#include "bpf/hook/ingress.h"
+#include "bpf/lib/clock.h"
 
-#include <linux/pkt_cls.h>
+/* The programs of the datapath.  Names: maps/abi/names.h. */
 
 SEC("tc")
 int nx_pod_in(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	struct nx_pkt pkt = {};
+
+	return finish(skb, &pkt, ingress(skb, &pkt, true));
 }
 
 SEC("tc")
 int nx_uplink_in(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	struct nx_pkt pkt = {};
+
+	return finish(skb, &pkt, ingress(skb, &pkt, false));
 }
 
 SEC("tc")
 int nx_out(struct __sk_buff *skb)
 {
-	__u32 zero = 0;
+	struct nx_pkt pkt = {};
+	int action = finish(skb, &pkt, egress(skb, &pkt));
 
-	bpf_map_lookup_elem(&nx_generation, &zero);
-	return TC_ACT_UNSPEC;
+	/* Said once: an encapsulated packet passes another egress hook. */
+	skb->tc_index = 0;
+	return action;
 }
 
+/* Run by the loader with BPF_PROG_TEST_RUN. */
 SEC("tc")
 int nx_clock_start(struct __sk_buff *skb)
 {
-	return 0;
+	return clock_start();
 }
 
 SEC("tc")
 int nx_jiffies(struct __sk_buff *skb)
 {
-	return (int)bpf_jiffies64();
+	return (int)now_jiffies();
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include <linux/pkt_cls.h>
+
+#include "bpf/lib/maps.h"
+#include "bpf/lib/packet.h"
+
+/* The one place where a verdict becomes a TC code and a counter.  UNSPEC
+ * (TCX_NEXT), not OK: programs of others on the hook have their say.
+ */
+static __always_inline int
+finish(struct __sk_buff *skb, struct nx_pkt *pkt, enum nx_verdict verdict)
+{
+	__u32 reason = pkt->reason;
+	struct nx_count *count = bpf_map_lookup_elem(&nx_count, &reason);
+
+	if (count) {
+		count->packets++;
+		count->bytes += skb->len;
+	}
+	return verdict == NX_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/rewrite.h"
+#include "bpf/stage/dnat.h"
+#include "bpf/stage/flow.h"
+#include "bpf/stage/fragment.h"
+#include "bpf/stage/handoff.h"
+#include "bpf/stage/local.h"
+#include "bpf/stage/mark.h"
+#include "bpf/stage/parse.h"
+
+/* Destinations are rewritten here, before the kernel routes.  Stands for the
+ * PREROUTING chains of the nat table: what they only did with the first
+ * packet of a connection happens only when there is no flow.
+ */
+
+/* A packet of a known flow: towards where its flow goes. */
+static __always_inline enum nx_verdict
+ingress_known(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow)
+{
+	struct nx_addr dst = flow->dst;
+	__be16 dport = flow->dport;
+
+	if (flow->role == NX_ROLE_MIDDLE)
+		return nx_pass(pkt, NX_R_FLOW_KEPT);
+	handoff_flow(skb, pkt, flow);
+	if (addr_eq(&dst, &pkt->tuple.dst) && dport == pkt->tuple.dport)
+		return nx_pass(pkt, NX_R_FLOW_KEPT);
+	if (rewrite(skb, pkt, NX_DST, &dst, dport))
+		return nx_drop(pkt, NX_R_WRITE_FAILED);
+	return nx_pass(pkt, pkt->error ? NX_R_ICMP_TRANSLATED :
+					 NX_R_FLOW_TRANSLATED);
+}
+
+/* A later fragment whose first one was not seen: nobody knows its ports, but
+ * a floating IP asks for none.
+ */
+static __always_inline enum nx_verdict
+ingress_orphan(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
+{
+	struct nx_addr dst;
+
+	if (!to.floating_ip ||
+	    !fip_to(pkt->side, &pkt->tuple.dst, NX_FIP_EXTERNAL, &dst))
+		return nx_pass(pkt, NX_R_NOT_OURS);
+	if (rewrite_new(skb, pkt, NX_DST, &dst, pkt->tuple.dport))
+		return nx_drop(pkt, NX_R_WRITE_FAILED);
+	return nx_pass(pkt, NX_R_FRAGMENT);
+}
+
+static __always_inline enum nx_verdict
+ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
+{
+	struct nx_flow *flow;
+	struct nx_net from, to;
+	enum nx_verdict v;
+
+	skb->tc_index = 0;
+	if (from_pod)
+		stage_distrust(skb);
+	v = stage_parse(skb, pkt);
+	if (v != NX_CONTINUE)
+		return v;
+	stage_fragment(pkt);
+	flow = stage_flow(pkt);
+	if (flow) {
+		if (flow->undecided)
+			pkt->side = config_side();
+		return ingress_known(skb, pkt, flow);
+	}
+	if (pkt->error)
+		return nx_pass(pkt, NX_R_ICMP_UNRELATED);
+
+	pkt->side = config_side();
+	handoff_side(skb, pkt);
+	to = net_of(pkt->side, &pkt->tuple.dst);
+	if (!pkt->ports_known)
+		return ingress_orphan(skb, pkt, to);
+	if (pkt->opens == NX_OPENS_NOTHING || pkt->ext_overflow)
+		return nx_pass(pkt, NX_R_INVALID);
+	flow = stage_dnat(pkt, to);
+	if (flow) {
+		v = ingress_known(skb, pkt, flow);
+		if (v == NX_PASS)
+			pkt->reason = NX_R_FIP_DNAT;
+		return v;
+	}
+	if (pkt->reason == NX_R_NO_ROOM)
+		return NX_DROP;
+	from = net_of(pkt->side, &pkt->tuple.src);
+	pkt->reason = NX_R_NOT_OURS;
+	stage_local(pkt, from);
+	if (from_pod)
+		stage_mark(skb, pkt, from, to);
+	return NX_PASS;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/maps.h"
+
+/* Which copy of the configuration is in force now: 0 or 1. */
+static __always_inline __u32 config_side(void)
+{
+	__u32 zero = 0;
+	struct nx_generation *g = bpf_map_lookup_elem(&nx_generation, &zero);
+
+	return g ? g->number & 1 : 0;
+}
+
+/* Scalars of one copy.  Null only to please the verifier: an array element
+ * always exists.
+ */
+static __always_inline struct nx_config *config_of(__u32 side)
+{
+	return bpf_map_lookup_elem(&nx_config, &side);
+}
+
+/* Set membership of an address under one copy; all zero when in no set. */
+static __always_inline struct nx_net
+net_of(__u32 side, const struct nx_addr *addr)
+{
+	struct nx_prefix key = { .length = 128, .addr = *addr };
+	void *trie = bpf_map_lookup_elem(&nx_net, &side);
+	struct nx_net none = {};
+	struct nx_net *net;
+
+	if (!trie)
+		return none;
+	net = bpf_map_lookup_elem(trie, &key);
+	return net ? *net : none;
+}
+
+static __always_inline __u32 now_jiffies(void)
+{
+	return (__u32)bpf_jiffies64();
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/maps.h"
+
+/* The other side of a floating IP under one copy of the configuration. */
+static __always_inline bool
+fip_to(__u32 side, const struct nx_addr *from, enum nx_fip_side which,
+       struct nx_addr *to)
+{
+	struct nx_fip_key key = { .addr = *from, .side = which };
+	void *table = bpf_map_lookup_elem(&nx_fip, &side);
+	struct nx_fip *fip;
+
+	if (!table)
+		return false;
+	fip = bpf_map_lookup_elem(table, &key);
+	if (!fip)
+		return false;
+	*to = fip->addr;
+	return true;
+}

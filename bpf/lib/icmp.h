@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* Message types of RFC 792, 950, 4443 and 4620 by the kernel's names.  The
+ * user API headers that have them pull in the C library's.
+ */
+enum {
+	ICMP_ECHOREPLY = 0,
+	ICMP_DEST_UNREACH = 3,
+	ICMP_SOURCE_QUENCH = 4,
+	ICMP_REDIRECT = 5,
+	ICMP_ECHO = 8,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAMETERPROB = 12,
+	ICMP_TIMESTAMP = 13,
+	ICMP_TIMESTAMPREPLY = 14,
+	ICMP_INFO_REQUEST = 15,
+	ICMP_INFO_REPLY = 16,
+	ICMP_ADDRESS = 17,
+	ICMP_ADDRESSREPLY = 18,
+
+	ICMPV6_ECHO_REQUEST = 128,
+	ICMPV6_ECHO_REPLY = 129,
+	ICMPV6_MGM_QUERY = 130,
+	ICMPV6_REDIRECT = 137,
+	ICMPV6_NI_QUERY = 139,
+	ICMPV6_NI_REPLY = 140,
+	ICMPV6_MLD2_REPORT = 143,
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/config.h"
+#include "bpf/lib/packet.h"
+
+/* What ingress knows of a packet, for egress on the same CPU: so that an
+ * established packet costs one flow lookup, not one per hook.
+ *
+ *   reads    pkt->tuple, the flow entry
+ *   writes   skb->tc_index: how egress finds the slot; survives the kernel's
+ *            forwarding, is never trusted from outside (ingress overwrites it)
+ *   maps     nx_handoff, each CPU its own
+ *
+ * A ring of slots, because the receive path may run a batch of packets through
+ * ingress before the first of them reaches egress.  A slot names the tuple
+ * that egress must see; if it does not (ring overrun, neighbour resolution,
+ * another CPU), egress asks the flow table itself.  So a lost slot costs a
+ * lookup and nothing else.
+ */
+#define NX_HANDOFF_SLOTS 64 /* NAPI_POLL_WEIGHT */
+
+/* tc_index: bits 0-5 slot, bit 6 configuration side, bits 7 and 8 say which
+ * of the two are set.
+ */
+#define NX_SIGN_SLOT 0x100
+#define NX_SIGN_SIDE 0x080
+
+struct nx_handoff_slot {
+	struct nx_tuple tuple;    /* as egress will see it */
+	struct nx_addr src;       /* the source it leaves with */
+	struct nx_addr called;    /* where it was sent before ingress DNAT */
+	__be16 sport;
+	__be16 called_port;
+	__u32 undecided;          /* 1: egress has still to look at SNAT */
+};
+
+struct nx_handoff {
+	__u32 next;
+	struct nx_handoff_slot slot[NX_HANDOFF_SLOTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_handoff);
+} nx_handoff SEC(".maps");
+
+static __always_inline void
+handoff_side(struct __sk_buff *skb, const struct nx_pkt *pkt)
+{
+	skb->tc_index = NX_SIGN_SIDE | (pkt->side & 1) << 6;
+}
+
+static __always_inline void
+handoff_flow(struct __sk_buff *skb, const struct nx_pkt *pkt,
+	     const struct nx_flow *flow)
+{
+	__u32 zero = 0;
+	struct nx_handoff *ring = bpf_map_lookup_elem(&nx_handoff, &zero);
+	struct nx_handoff_slot *slot;
+	__u32 at;
+
+	if (!ring)
+		return;
+	at = ring->next++ & (NX_HANDOFF_SLOTS - 1);
+	slot = &ring->slot[at];
+	slot->tuple = pkt->tuple;
+	slot->tuple.dst = flow->dst;
+	slot->tuple.dport = flow->dport;
+	slot->src = flow->src;
+	slot->sport = flow->sport;
+	slot->called = pkt->tuple.dst;
+	slot->called_port = pkt->tuple.dport;
+	slot->undecided = flow->undecided;
+	skb->tc_index = NX_SIGN_SLOT | at;
+	if (flow->undecided)
+		skb->tc_index |= NX_SIGN_SIDE | (pkt->side & 1) << 6;
+}
+
+/* The slot of this packet, or null. */
+static __always_inline struct nx_handoff_slot *
+handoff_find(struct __sk_buff *skb, const struct nx_pkt *pkt)
+{
+	__u32 zero = 0, sign = skb->tc_index;
+	struct nx_handoff *ring;
+	struct nx_handoff_slot *slot;
+
+	if (!(sign & NX_SIGN_SLOT))
+		return NULL;
+	ring = bpf_map_lookup_elem(&nx_handoff, &zero);
+	if (!ring)
+		return NULL;
+	slot = &ring->slot[sign & (NX_HANDOFF_SLOTS - 1)];
+	return tuple_eq(&slot->tuple, &pkt->tuple) ? slot : NULL;
+}
+
+/* The copy of the configuration that ingress judged the packet by, else the
+ * one in force.
+ */
+static __always_inline __u32 handoff_config_side(struct __sk_buff *skb)
+{
+	__u32 sign = skb->tc_index;
+
+	return sign & NX_SIGN_SIDE ? sign >> 6 & 1 : config_side();
+}

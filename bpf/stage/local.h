@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/flow_table.h"
+#include "bpf/lib/new_flow.h"
+
+/* Remember a new flow from a subnet to this node itself.
+ *
+ *   reads    pkt->tuple, ->opens, membership of the source
+ *   writes   pkt->reason
+ *   maps     nx_local (lookup), nx_embryo (insert)
+ *   returns  NX_CONTINUE  always
+ *
+ * Such packets never reach egress, but their answers do, and an answer from
+ * the node's address in the join subnet to a pod would look like a new flow
+ * between subnets.  Netfilter's conntrack knew it was an answer.
+ */
+NX_GLOBAL int local_new(struct nx_pkt *pkt)
+{
+	struct nx_tuple other;
+	struct nx_flow entry, half;
+
+	if (!pkt || !bpf_map_lookup_elem(&nx_local, &pkt->tuple.dst))
+		return 0;
+	entry_of(&entry, pkt, NX_R_LOCAL);
+	flow_partner(&other, &pkt->tuple, &entry);
+	flow_partner_entry(&half, &pkt->tuple, &entry);
+	pkt->reason = NX_R_LOCAL;
+	/* A taken reply key is another flow's: this one goes unremembered. */
+	if (!flow_claim(&other, &half) && flow_claim(&pkt->tuple, &entry))
+		flow_erase(&other);
+	return 0;
+}
+
+static __always_inline enum nx_verdict
+stage_local(struct nx_pkt *pkt, struct nx_net from)
+{
+	if (from.subnets && pkt->opens != NX_OPENS_NOTHING)
+		local_new(pkt);
+	return NX_CONTINUE;
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+
+#include "bpf/lib/icmp.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/tcp.h"
+
+/* Read the headers into pkt.
+ *
+ *   reads    the packet
+ *   writes   every field of pkt but side
+ *   maps     none
+ *   returns  NX_CONTINUE  pkt->tuple is filled; ports may be unknown for a
+ *                         later fragment (stage fragment)
+ *            NX_PASS      not IP, VLAN-tagged, untracked, malformed
+ *
+ * VLAN: a frame with a VLAN identifier belongs to the VLAN device above this
+ * one, which has hooks of its own.  At ingress the kernel has always moved the
+ * tag out of the data (skb->vlan_present); at egress it may still be there.
+ * Identifier 0 is a priority tag on untagged traffic.
+ *
+ * Malformed packets are passed on untouched: nf_conntrack calls them INVALID
+ * and no rule translates them; the kernel's own receive path drops most.
+ */
+
+/* Pointer to `len` (a constant) bytes at `off`, made linear if they are not,
+ * or null when the packet ends before them.
+ */
+static __always_inline void *
+header_at(struct __sk_buff *skb, __u32 off, __u32 len)
+{
+	void *p = (void *)(long)skb->data + off;
+
+	if (p + len <= (void *)(long)skb->data_end)
+		return p;
+	if (off + len > skb->len || bpf_skb_pull_data(skb, off + len))
+		return NULL;
+	p = (void *)(long)skb->data + off;
+	return p + len <= (void *)(long)skb->data_end ? p : NULL;
+}
+
+/* Requests of ICMP that nf_conntrack tracks, and the request that an answer
+ * answers.  Returns the request type, or -1 when `type` is neither.
+ */
+static __always_inline int icmp_query(__u8 type, bool v6, bool *answer)
+{
+	*answer = false;
+	if (v6) {
+		switch (type) {
+		case ICMPV6_ECHO_REPLY:
+		case ICMPV6_NI_REPLY:
+			*answer = true;
+			return type - 1;
+		case ICMPV6_ECHO_REQUEST:
+		case ICMPV6_NI_QUERY:
+			return type;
+		}
+		return -1;
+	}
+	switch (type) {
+	case ICMP_ECHOREPLY:
+		*answer = true;
+		return ICMP_ECHO;
+	case ICMP_TIMESTAMPREPLY:
+	case ICMP_INFO_REPLY:
+	case ICMP_ADDRESSREPLY:
+		*answer = true;
+		return type - 1;
+	case ICMP_ECHO:
+	case ICMP_TIMESTAMP:
+	case ICMP_INFO_REQUEST:
+	case ICMP_ADDRESS:
+		return type;
+	}
+	return -1;
+}
+
+static __always_inline bool icmp_is_error(__u8 type, bool v6)
+{
+	if (v6)
+		return type >= 1 && type <= 4;
+	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH ||
+	       type == ICMP_REDIRECT || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+}
+
+/* Ports of the first 8 bytes of a transport header into `t`.  An ICMP answer
+ * gets the request's tuple swapped, see struct nx_tuple.  False: the protocol
+ * has no such header or the type is no query.
+ */
+static __always_inline bool
+ports_from(struct nx_tuple *t, const __u8 *l4, __u8 proto, bool v6, bool *answer)
+{
+	int query;
+
+	*answer = false;
+	switch (proto) {
+	case NX_L4_TCP:
+	case NX_L4_UDP:
+	case NX_L4_UDPLITE:
+	case NX_L4_SCTP:
+		t->sport = *(const __be16 *)l4;
+		t->dport = *(const __be16 *)(l4 + 2);
+		return true;
+	case NX_L4_ICMP:
+	case NX_L4_ICMPV6:
+		query = icmp_query(l4[0], v6, answer);
+		if (query < 0 || (proto == NX_L4_ICMPV6) != v6)
+			return false;
+		t->sport = *(const __be16 *)(l4 + 4);
+		t->dport = bpf_htons((__u16)query << 8);
+		if (*answer) {
+			t->dport = t->sport;
+			t->sport = bpf_htons((__u16)query << 8);
+		}
+		return true;
+	}
+	return false;
+}
+
+static __always_inline bool has_ports(__u8 proto)
+{
+	return proto == NX_L4_TCP || proto == NX_L4_UDP ||
+	       proto == NX_L4_UDPLITE || proto == NX_L4_SCTP ||
+	       proto == NX_L4_ICMP || proto == NX_L4_ICMPV6;
+}
+
+#define NX_EXT_MAX 8
+
+/* Walks IPv6 extension headers (RFC 8200 section 4).  *off moves to the
+ * transport header, *proto becomes its protocol.  Returns false when a header
+ * is cut short; sets *overflow when there are more than NX_EXT_MAX.
+ */
+static __always_inline bool
+skip_extensions(struct __sk_buff *skb, __u32 *off, __u8 *proto, __u8 *frag,
+		__be32 *frag_id, __u8 *overflow)
+{
+	struct {
+		__u8 next;
+		__u8 len;
+		__be16 frag_off;
+		__be32 id;
+	} ext;
+
+	for (int i = 0; i < NX_EXT_MAX; i++) {
+		__u32 len;
+
+		switch (*proto) {
+		case IPPROTO_HOPOPTS:
+		case IPPROTO_ROUTING:
+		case IPPROTO_DSTOPTS:
+		case NX_L4_AH:
+		case IPPROTO_FRAGMENT:
+			break;
+		default:
+			return true;
+		}
+		if (bpf_skb_load_bytes(skb, *off, &ext, sizeof(ext)))
+			return false;
+		len = (ext.len + 1) * 8;
+		if (*proto == NX_L4_AH) /* RFC 4302 section 2.2 */
+			len = (ext.len + 2) * 4;
+		if (*proto == IPPROTO_FRAGMENT) {
+			len = 8;
+			*frag_id = ext.id;
+			if (ext.frag_off & bpf_htons(0xfff8))
+				*frag = NX_FRAG_LATER;
+			else if (ext.frag_off & bpf_htons(1))
+				*frag = NX_FRAG_FIRST;
+		}
+		*off += len;
+		*proto = ext.next;
+		if (*frag == NX_FRAG_LATER)
+			return true; /* what follows is payload */
+	}
+	*overflow = 1;
+	return true;
+}
+
+/* The quoted packet of an ICMP error: its tuple, swapped, into pkt->tuple.
+ * Helpers instead of direct reads: errors are rare and may be non-linear.
+ */
+NX_GLOBAL int
+parse_error(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 l4)
+{
+	struct nx_tuple inner = {};
+	__u8 proto, frag = NX_WHOLE, overflow = 0;
+	__u32 off = l4 + 8;
+	__be32 id;
+	__u8 head[8];
+	bool answer;
+
+	if (!pkt)
+		return -1;
+	pkt->inner_l3 = off;
+	if (pkt->v6) {
+		struct ipv6hdr ip6;
+
+		if (bpf_skb_load_bytes(skb, off, &ip6, sizeof(ip6)) ||
+		    ip6.version != 6)
+			return -1;
+		__builtin_memcpy(&inner.src, &ip6.saddr, 16);
+		__builtin_memcpy(&inner.dst, &ip6.daddr, 16);
+		proto = ip6.nexthdr;
+		off += sizeof(ip6);
+		if (!skip_extensions(skb, &off, &proto, &frag, &id, &overflow))
+			return -1;
+		if (overflow)
+			return -1;
+	} else {
+		struct iphdr ip;
+
+		if (bpf_skb_load_bytes(skb, off, &ip, sizeof(ip)) ||
+		    ip.version != 4 || ip.ihl < 5)
+			return -1;
+		addr_set_v4(&inner.src, ip.saddr);
+		addr_set_v4(&inner.dst, ip.daddr);
+		proto = ip.protocol;
+		if (ip.frag_off & bpf_htons(0x1fff))
+			frag = NX_FRAG_LATER;
+		off += ip.ihl * 4;
+	}
+	if (frag == NX_FRAG_LATER)
+		return -1;
+	inner.proto = proto;
+	if (bpf_skb_load_bytes(skb, off, head, sizeof(head)))
+		return -1;
+	/* Protocols without ports have an all-zero pair, as their flows do. */
+	if (!ports_from(&inner, head, proto, pkt->v6, &answer) &&
+	    (proto == NX_L4_ICMP || proto == NX_L4_ICMPV6))
+		return -1;
+	pkt->inner_l4 = off;
+	pkt->error = 1;
+	tuple_swap(&pkt->tuple, &inner);
+	return 0;
+}
+
+static __always_inline enum nx_verdict
+parse_tcp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
+{
+	struct tcphdr *tcp = NULL;
+
+	/* The datagram's own end, not the frame's: padding is no header. */
+	if (off + sizeof(*tcp) <= end)
+		tcp = header_at(skb, off, sizeof(*tcp));
+	if (!tcp || tcp->doff < 5 || off + tcp->doff * 4 > end)
+		return nx_pass(pkt, NX_R_MALFORMED);
+	pkt->tuple.sport = tcp->source;
+	pkt->tuple.dport = tcp->dest;
+	pkt->tcp_flags = ((__u8 *)tcp)[13] & 0x3f;
+	pkt->opens = tcp_opens(pkt->tcp_flags);
+	return NX_CONTINUE;
+}
+
+static __always_inline enum nx_verdict
+parse_udp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
+{
+	struct udphdr *udp = NULL;
+	__u16 len;
+
+	if (off + sizeof(*udp) <= end)
+		udp = header_at(skb, off, sizeof(*udp));
+	if (!udp)
+		return nx_pass(pkt, NX_R_MALFORMED);
+	/* UDP-Lite has its checksum coverage there (RFC 3828).  The length of
+	 * a fragmented or segmented datagram is that of the whole one.
+	 */
+	len = bpf_ntohs(udp->len);
+	if (pkt->l4_proto == NX_L4_UDP &&
+	    (len < sizeof(*udp) || (pkt->frag == NX_WHOLE && !skb->gso_size &&
+				    off + len > end)))
+		return nx_pass(pkt, NX_R_MALFORMED);
+	pkt->tuple.sport = udp->source;
+	pkt->tuple.dport = udp->dest;
+	pkt->opens = NX_OPENS_FLOW;
+	return NX_CONTINUE;
+}
+
+static __always_inline enum nx_verdict
+parse_sctp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
+{
+	__be16 *ports = NULL;
+
+	if (off + 12 <= end)
+		ports = header_at(skb, off, 12);
+	if (!ports)
+		return nx_pass(pkt, NX_R_MALFORMED);
+	pkt->tuple.sport = ports[0];
+	pkt->tuple.dport = ports[1];
+	pkt->opens = NX_OPENS_FLOW;
+	return NX_CONTINUE;
+}
+
+static __always_inline enum nx_verdict
+parse_icmp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
+{
+	__u8 *icmp = NULL;
+	bool answer;
+	__u8 type;
+
+	if (off + 8 <= end)
+		icmp = header_at(skb, off, 8);
+	if (!icmp)
+		return nx_pass(pkt, NX_R_MALFORMED);
+	type = icmp[0];
+	/* RFC 4861, RFC 2710, RFC 3810: nf_conntrack leaves these untracked. */
+	if (pkt->v6 && ((type >= ICMPV6_MGM_QUERY && type <= ICMPV6_REDIRECT) ||
+			type == ICMPV6_MLD2_REPORT))
+		return nx_pass(pkt, NX_R_UNTRACKED);
+	if (icmp_is_error(type, pkt->v6)) {
+		pkt->opens = NX_OPENS_NOTHING;
+		if (parse_error(skb, pkt, off))
+			return nx_pass(pkt, NX_R_ICMP_UNRELATED);
+		return NX_CONTINUE;
+	}
+	if (!ports_from(&pkt->tuple, icmp, pkt->l4_proto, pkt->v6, &answer))
+		return nx_pass(pkt, NX_R_INVALID);
+	pkt->opens = answer ? NX_OPENS_NOTHING : NX_OPENS_FLOW;
+	return NX_CONTINUE;
+}
+
+static __always_inline enum nx_verdict
+parse_transport(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
+{
+	switch (pkt->l4_proto) {
+	case NX_L4_TCP:
+		return parse_tcp(skb, pkt, off, end);
+	case NX_L4_UDP:
+	case NX_L4_UDPLITE:
+		return parse_udp(skb, pkt, off, end);
+	case NX_L4_SCTP:
+		return parse_sctp(skb, pkt, off, end);
+	case NX_L4_ICMP:
+	case NX_L4_ICMPV6:
+		return parse_icmp(skb, pkt, off, end);
+	default:
+		pkt->opens = NX_OPENS_FLOW;
+		return NX_CONTINUE;
+	}
+}
+
+static __always_inline enum nx_verdict
+stage_parse(struct __sk_buff *skb, struct nx_pkt *pkt)
+{
+	__u32 off = NX_L3, end;
+	__u8 proto;
+
+	if (skb->vlan_present && (skb->vlan_tci & 0x0fff))
+		return nx_pass(pkt, NX_R_VLAN);
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = header_at(skb, NX_L3, sizeof(*ip));
+		__u32 len;
+
+		if (!ip || ip->version != 4 || ip->ihl < 5)
+			return nx_pass(pkt, NX_R_MALFORMED);
+		/* 0 on a packet of more than 64 KB (BIG TCP). */
+		len = bpf_ntohs(ip->tot_len);
+		if (!len && skb->gso_size)
+			len = skb->len - NX_L3;
+		if (len < ip->ihl * 4 || len > skb->len - NX_L3)
+			return nx_pass(pkt, NX_R_MALFORMED);
+		end = NX_L3 + len;
+		addr_set_v4(&pkt->tuple.src, ip->saddr);
+		addr_set_v4(&pkt->tuple.dst, ip->daddr);
+		if (ip->frag_off & bpf_htons(0x1fff))
+			pkt->frag = NX_FRAG_LATER;
+		else if (ip->frag_off & bpf_htons(0x2000))
+			pkt->frag = NX_FRAG_FIRST;
+		pkt->frag_id = ip->id;
+		proto = ip->protocol;
+		off += ip->ihl * 4;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip6 = header_at(skb, NX_L3, sizeof(*ip6));
+		__u32 len;
+
+		if (!ip6 || ip6->version != 6)
+			return nx_pass(pkt, NX_R_MALFORMED);
+		len = bpf_ntohs(ip6->payload_len);
+		if (!len && skb->gso_size)
+			len = skb->len - NX_L3 - sizeof(*ip6);
+		if (len > skb->len - NX_L3 - sizeof(*ip6))
+			return nx_pass(pkt, NX_R_MALFORMED);
+		end = NX_L3 + sizeof(*ip6) + len;
+		__builtin_memcpy(&pkt->tuple.src, &ip6->saddr, 16);
+		__builtin_memcpy(&pkt->tuple.dst, &ip6->daddr, 16);
+		pkt->v6 = 1;
+		proto = ip6->nexthdr;
+		off += sizeof(*ip6);
+		if (!skip_extensions(skb, &off, &proto, &pkt->frag,
+				     &pkt->frag_id, &pkt->ext_overflow))
+			return nx_pass(pkt, NX_R_MALFORMED);
+		if (off > end)
+			return nx_pass(pkt, NX_R_MALFORMED);
+		if (off > NX_L4_MAX)
+			pkt->ext_overflow = 1;
+	} else if (skb->protocol == bpf_htons(ETH_P_8021Q) ||
+		   skb->protocol == bpf_htons(ETH_P_8021AD)) {
+		return nx_pass(pkt, NX_R_VLAN);
+	} else {
+		return nx_pass(pkt, NX_R_NOT_IP);
+	}
+
+	pkt->tuple.proto = proto;
+	pkt->l4_proto = proto;
+	pkt->l4 = off;
+	pkt->ports_known = 1;
+	if (pkt->ext_overflow)
+		return NX_CONTINUE;
+	if (pkt->frag == NX_FRAG_LATER) {
+		pkt->ports_known = !has_ports(proto);
+		return NX_CONTINUE;
+	}
+	return parse_transport(skb, pkt, off, end);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/config.h"
+#include "bpf/lib/fip.h"
+#include "bpf/lib/packet.h"
+#include "bpf/lib/source.h"
+
+/* What becomes of a new flow's source. */
+enum nx_snat_do {
+	NX_SNAT_NOT_OURS, /* not even remembered */
+	NX_SNAT_KEEP,     /* remembered, so that its answers are left alone */
+	NX_SNAT_TO,       /* translated to `addr` */
+	NX_SNAT_REFUSE,   /* translated, but there is no address: drop */
+};
+
+struct nx_snat {
+	struct nx_addr addr;
+	__u8 what;       /* enum nx_snat_do */
+	__u8 masquerade; /* 1: address from the device, the mark is cleared */
+	__u8 keep_port;  /* 1: the original port if it is free */
+	enum nx_reason why;
+};
+
+/* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
+ * Calico's cali-fip-snat.  First match wins.
+ *
+ *   reads    pkt->tuple, ->opens, ->side, skb->mark, membership of both ends
+ *   writes   snat, all of it
+ *   maps     nx_fip (lookup)
+ *   returns  nothing; snat->what says it
+ *
+ * R8 and R11 (policies, centralized gateway address) are not here yet.
+ */
+static __always_inline void
+snat_rules(struct __sk_buff *skb, const struct nx_pkt *pkt,
+	   const struct nx_config *config, struct nx_net from, struct nx_net to,
+	   struct nx_snat *snat)
+{
+	const struct nx_addr *node = pkt->v6 ? &config->node6 : &config->node4;
+	__u32 mark = skb->mark;
+
+	snat->what = NX_SNAT_KEEP;
+	snat->masquerade = 0;
+	snat->keep_port = config->port_choice == NX_PORT_KEEP;
+
+	if (addr_eq(&pkt->tuple.src, &pkt->tuple.dst) &&
+	    fip_to(pkt->side, &pkt->tuple.src, NX_FIP_INTERNAL, &snat->addr)) {
+		snat->what = NX_SNAT_TO;
+		snat->why = NX_R_FIP_SNAT;
+		snat->keep_port = 1;
+		return;
+	}
+	if (mark & config->mark_masquerade) {
+		if (from.services && to.subnets && !addr_is_zero(node)) { /* R1 */
+			snat->addr = *node;
+			snat->what = NX_SNAT_TO;
+			snat->why = NX_R_SNAT_NODE;
+			return;
+		}
+		snat->masquerade = 1; /* R2 */
+		snat->why = NX_R_MASQ_MARK;
+		return;
+	}
+	if (from.subnets && to.subnets) { /* R3 */
+		snat->masquerade = 1;
+		snat->why = NX_R_MASQ_SUBNETS;
+		return;
+	}
+	if (mark & config->mark_local) {
+		if (to.subnets_distributed_gw) { /* R4 */
+			snat->why = NX_R_KEEP_LOCAL;
+			return;
+		}
+		snat->masquerade = 1; /* R5 */
+		snat->why = NX_R_MASQ_LOCAL;
+		return;
+	}
+	if (pkt->opens == NX_OPENS_LATE) { /* R6 */
+		snat->why = NX_R_KEEP_NON_SYN;
+		goto kept;
+	}
+	if (!from.subnets && !from.other_node && to.subnets_nat) { /* R7 */
+		snat->why = NX_R_KEEP_ROUTED;
+		return;
+	}
+	if ((mark & config->mark_policy_nat) == config->mark_policy_nat) { /* R9 */
+		snat->masquerade = 1;
+		snat->why = NX_R_MASQ_POLICY;
+		return;
+	}
+	if ((mark & config->mark_policy_forward) ==
+	    config->mark_policy_forward) { /* R10 */
+		snat->why = NX_R_KEEP_POLICY;
+		goto kept;
+	}
+	if (from.subnets_nat && !to.subnets) { /* R12 */
+		snat->masquerade = 1;
+		snat->why = NX_R_MASQ_OUTGOING;
+		return;
+	}
+	snat->why = NX_R_KEEP;
+kept:
+	/* Nothing that could be translated one day: no memory of it needed. */
+	if (!from.subnets && !to.subnets) {
+		snat->what = NX_SNAT_NOT_OURS;
+		snat->why = NX_R_NOT_OURS;
+	}
+}
+
+static __always_inline void
+stage_snat(struct __sk_buff *skb, const struct nx_pkt *pkt,
+	   const struct nx_config *config, struct nx_net from, struct nx_net to,
+	   struct nx_snat *snat)
+{
+	snat_rules(skb, pkt, config, from, to, snat);
+	if (!snat->masquerade)
+		return;
+	snat->what = NX_SNAT_TO;
+	if (masquerade_source(skb, pkt, &snat->addr)) {
+		snat->what = NX_SNAT_REFUSE;
+		snat->why = NX_R_NO_ADDRESS;
+	}
+}
