@@ -36,15 +36,20 @@ Result<bool> EnsureQdisc(std::uint32_t ifindex) {
   const int err = bpf_tc_hook_create(&hook);
   if (err == 0) return true;
   if (err != -EEXIST) return Fail(err, "create clsact qdisc (is module sch_ingress there?)");
-  auto devices = ListTcDevices();
-  if (!devices) return std::unexpected(std::move(devices).error());
+  return false;
+}
+
+// An egress filter was refused: the usual reason is an `ingress` qdisc where clsact would be.
+std::string WhyRefused(std::uint32_t ifindex) {
+  const auto devices = ListTcDevices();
+  if (!devices) return "";
   for (const auto& device : *devices)
     if (device.ifindex == ifindex && device.qdisc != "clsact")
-      return Fail(
-          fmt::format("it has a qdisc `{}`, which has no egress hook: replace it by clsact "
-                      "(tc qdisc del dev ... ingress; tc qdisc add dev ... clsact)",
-                      device.qdisc));
-  return false;
+      return fmt::format(
+          " (the device has a qdisc `{}`, which has no egress hook: replace it by "
+          "clsact)",
+          device.qdisc);
+  return "";
 }
 
 // What our filter of that hook runs; 0 when there is none.
@@ -61,7 +66,7 @@ Result<> PutFilter(std::uint32_t ifindex, Hook hook, int prog_fd) {
   LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE,
               .handle = kFilterHandle, .priority = kFilterPriority);
   if (const int err = bpf_tc_attach(&tc_hook, &opts); err != 0)
-    return Fail(err, "attach tc filter");
+    return Fail(err, "attach tc filter" + WhyRefused(ifindex));
   return {};
 }
 

@@ -101,13 +101,17 @@ Result<std::optional<PinRootLock>> PinRootLock::TryAcquire(const PinRoot& root) 
       if (errno == EWOULDBLOCK) return std::optional<PinRootLock>();
       return Fail(errno, "lock " + root.path());
     }
-    struct stat held{}, named{};
-    if (fstat(fd.get(), &held) == 0 && stat(root.path().c_str(), &named) == 0 &&
-        held.st_ino == named.st_ino && held.st_dev == named.st_dev)
-      return std::optional<PinRootLock>(PinRootLock(std::move(fd)));
+    PinRootLock lock(std::move(fd));
+    if (lock.IsFor(root)) return std::optional<PinRootLock>(std::move(lock));
     if (auto made = root.Prepare(); !made) return std::unexpected(std::move(made).error());
   }
   return Fail("lock " + root.path() + ": the directory keeps being replaced");
+}
+
+bool PinRootLock::IsFor(const PinRoot& root) const {
+  struct stat held{}, named{};
+  return fstat(fd_.get(), &held) == 0 && stat(root.path().c_str(), &named) == 0 &&
+         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
 std::optional<int> PinRootLock::HolderPid(const PinRoot& root) {

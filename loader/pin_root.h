@@ -43,6 +43,8 @@ class PinRootLock {
  public:
   // nullopt: somebody else holds it.
   static Result<std::optional<PinRootLock>> TryAcquire(const PinRoot& root);
+  // Whether it is the lock of what is at that path now: a mount may have covered the directory.
+  bool IsFor(const PinRoot& root) const;
   // Who holds it; nullopt when nobody does or it cannot be seen (/proc/locks).
   static std::optional<int> HolderPid(const PinRoot& root);
 

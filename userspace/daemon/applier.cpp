@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/daemon/applier.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <utility>
+
+namespace natrix::daemon {
+namespace {
+
+using compile::Table;
+using compile::Wanted;
+
+bool SameBytes(const auto& a, const auto& b) {
+  static_assert(sizeof(a) == sizeof(b));
+  return std::memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+template <typename K, typename V>
+bool SameTable(const Table<K, V>& a, const Table<K, V>& b) {
+  if (a.size() != b.size()) return false;
+  return std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) {
+    return SameBytes(x.first, y.first) && SameBytes(x.second, y.second);
+  });
+}
+
+template <typename View, typename K, typename V>
+Result<> Read(const View& view, Table<K, V>& table) {
+  table.clear();
+  return view.ForEach([&](const K& key, const V& value) { table.emplace(key, value); });
+}
+
+template <typename View, typename K, typename V>
+Result<> Erase(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
+               ApplyReport& report) {
+  const auto edits = compile::Diff(live, wanted);
+  if (edits.erase.empty()) return {};
+  if (auto done = view.EraseAll(edits.erase); !done) return done;
+  for (const auto& key : edits.erase) live.erase(key);
+  report.erased += edits.erase.size();
+  return {};
+}
+
+template <typename View, typename K, typename V>
+Result<> Upsert(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
+                ApplyReport& report) {
+  const auto edits = compile::Diff(live, wanted);
+  if (edits.write.empty()) return {};
+  if (auto done = view.UpsertAll(edits.write); !done) return done;
+  for (const auto& [key, value] : edits.write) live.insert_or_assign(key, value);
+  report.written += edits.write.size();
+  return {};
+}
+
+template <typename K, typename V>
+Result<> Fits(const Table<K, V>& wanted, const maps::MapInfo& info) {
+  if (wanted.size() <= info.max_entries) return {};
+  return Fail(fmt::format("map {} has room for {} entries, the configuration needs {}", info.name,
+                          info.max_entries, wanted.size()));
+}
+
+// Runs steps in order until one fails.
+template <typename... Steps>
+Result<> InOrder(Steps... steps) {
+  Result<> done;
+  (void)((done = steps()).has_value() && ...);
+  return done;
+}
+
+}  // namespace
+
+Result<ApplyReport> Applier::Apply(const Wanted& wanted) {
+  ApplyReport report;
+  auto done =
+      InOrder([&] { return CheckRoom(wanted); }, [&] { return known_ ? Result<>() : ReadLive(); },
+              [&] {
+                // Until the end of it, memory and maps may differ.
+                known_ = false;
+                return Write(wanted, report);
+              });
+  if (!done) return Fail(std::move(done).error(), "apply configuration");
+  known_ = true;
+  report.generation = generation_;
+  return report;
+}
+
+Result<std::uint32_t> Applier::RecordedHz() const {
+  const auto generation = maps_.generation.At(0);
+  if (!generation) return std::unexpected(generation.error());
+  const auto config = maps_.config.At(generation->number & 1);
+  if (!config) return std::unexpected(config.error());
+  return config->hz;
+}
+
+Result<> Applier::ReadLive() {
+  const auto generation = maps_.generation.At(0);
+  if (!generation) return std::unexpected(generation.error());
+  generation_ = generation->number;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    const auto config = maps_.config.At(i);
+    if (!config) return std::unexpected(config.error());
+    sides_[i].config = *config;
+    auto done = InOrder([&] { return Read(maps_.net[i], sides_[i].net); },
+                        [&] { return Read(maps_.fip[i], sides_[i].fip); });
+    if (!done) return done;
+  }
+  auto ports = maps_.port.ReadAll();
+  if (!ports) return std::unexpected(std::move(ports).error());
+  port_ = *std::move(ports);
+  return InOrder([&] { return Read(maps_.set, set_); }, [&] { return Read(maps_.device, device_); },
+                 [&] { return Read(maps_.local, local_); });
+}
+
+// Asked before anything is written, so that a configuration that is too large changes nothing.
+Result<> Applier::CheckRoom(const Wanted& wanted) const {
+  return InOrder([&] { return Fits(wanted.net, maps_.net[0].info()); },
+                 [&] { return Fits(wanted.fip, maps_.fip[0].info()); },
+                 [&] { return Fits(wanted.set, maps_.set.info()); },
+                 [&] { return Fits(wanted.device, maps_.device.info()); },
+                 [&] { return Fits(wanted.local, maps_.local.info()); });
+}
+
+Result<> Applier::Write(const Wanted& wanted, ApplyReport& report) {
+  const std::uint32_t live = generation_ & 1;
+  const std::uint32_t idle = 1 - live;
+  if (Holds(sides_[live], wanted)) {
+    // The idle side differs only when an earlier Apply ended between flip and repetition.
+    return InOrder([&] { return Holds(sides_[idle], wanted) ? Result<>() : WaitForReaders(idle); },
+                   [&] { return WriteSide(idle, wanted, report); },
+                   [&] { return WriteShared(wanted, report); },
+                   [&] { return EraseShared(wanted, report); });
+  }
+  return InOrder(
+      [&] { return WaitForReaders(idle); }, [&] { return WriteSide(idle, wanted, report); },
+      [&] { return WriteShared(wanted, report); }, [&] { return Flip(generation_ + 1, report); },
+      [&] { return WaitForReaders(live); }, [&] { return WriteSide(live, wanted, report); },
+      [&] { return EraseShared(wanted, report); });
+}
+
+bool Applier::Holds(const Side& side, const Wanted& wanted) {
+  return SameTable(side.net, wanted.net) && SameTable(side.fip, wanted.fip) &&
+         SameBytes(side.config, wanted.config);
+}
+
+Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyReport& report) {
+  Side& held = sides_[side];
+  if (!SameBytes(held.config, wanted.config)) {
+    if (auto done = maps_.config.Set(side, wanted.config); !done) return done;
+    held.config = wanted.config;
+    ++report.written;
+  }
+  // Nobody reads this side: erasing first leaves room for what is new.
+  return InOrder([&] { return Erase(maps_.net[side], wanted.net, held.net, report); },
+                 [&] { return Upsert(maps_.net[side], wanted.net, held.net, report); },
+                 [&] { return Erase(maps_.fip[side], wanted.fip, held.fip, report); },
+                 [&] { return Upsert(maps_.fip[side], wanted.fip, held.fip, report); });
+}
+
+Result<> Applier::WritePorts(const Wanted& wanted, ApplyReport& report) {
+  std::vector<std::uint32_t> indices;
+  std::vector<nx_port_word> words;
+  for (std::uint32_t i = 0; i < NX_PORT_WORDS; ++i) {
+    if (SameBytes(port_[i], wanted.port[i])) continue;
+    indices.push_back(i);
+    words.push_back(wanted.port[i]);
+  }
+  if (indices.empty()) return {};
+  if (auto done = maps_.port.SetAll(indices, words); !done) return done;
+  port_.assign(wanted.port.begin(), wanted.port.end());
+  report.written += indices.size();
+  return {};
+}
+
+// The maps that have one copy: what is new must be there before the side that asks for it is in
+// force, what is old must stay until nobody can ask.  nx_set is for looking only.
+Result<> Applier::WriteShared(const Wanted& wanted, ApplyReport& report) {
+  return InOrder([&] { return WritePorts(wanted, report); },
+                 [&] { return Upsert(maps_.device, wanted.device, device_, report); },
+                 [&] { return Upsert(maps_.local, wanted.local, local_, report); },
+                 [&] { return Erase(maps_.set, wanted.set, set_, report); },
+                 [&] { return Upsert(maps_.set, wanted.set, set_, report); });
+}
+
+Result<> Applier::EraseShared(const Wanted& wanted, ApplyReport& report) {
+  return InOrder([&] { return Erase(maps_.device, wanted.device, device_, report); },
+                 [&] { return Erase(maps_.local, wanted.local, local_, report); });
+}
+
+Result<> Applier::Flip(std::uint32_t to, ApplyReport& report) {
+  if (auto done = maps_.generation.Set(0, {.number = to}); !done) return done;
+  generation_ = to;
+  report.flipped = true;
+  return {};
+}
+
+// Returns when no program that may still read `side` runs: the kernel waits for a grace period
+// after each write to a map of maps, also one that changes nothing.
+Result<> Applier::WaitForReaders(std::uint32_t side) const {
+  return maps_.net_slots.Set(side, maps_.net[side].fd());
+}
+
+}  // namespace natrix::daemon

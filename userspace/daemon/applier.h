@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "maps/config_maps.h"
+#include "userspace/base/result.h"
+#include "userspace/compile/compile.h"
+
+namespace natrix::daemon {
+
+// What one Apply did to the maps.
+struct ApplyReport {
+  std::size_t written = 0;  // elements
+  std::size_t erased = 0;
+  bool flipped = false;  // another side is in force now
+  std::uint32_t generation = 0;
+
+  bool changed() const { return written + erased > 0 || flipped; }
+};
+
+// Makes the configuration maps hold what is wanted, so that every packet is judged wholly by the
+// old or wholly by the new configuration (left-right).  The work is that of the difference.
+//
+// Knows what the maps hold from having written it; reads them at the start and after an error.
+// It is their only writer: the pin root's lock sees to that.  The maps must outlive it.
+class Applier {
+ public:
+  explicit Applier(maps::ConfigMaps maps) : maps_(std::move(maps)) {}
+
+  // On an error the configuration in force is the one before, unless the kernel ran out of
+  // memory after the flip; then the next Apply completes it.
+  Result<ApplyReport> Apply(const compile::Wanted& wanted);
+
+  // Jiffies per second as an earlier natrixd recorded it; 0 when none did.
+  Result<std::uint32_t> RecordedHz() const;
+
+ private:
+  template <typename K, typename V>
+  using Table = compile::Table<K, V>;
+
+  struct Side {
+    Table<nx_prefix, nx_net> net;
+    Table<nx_fip_key, nx_fip> fip;
+    nx_config config{};
+  };
+
+  static bool Holds(const Side& side, const compile::Wanted& wanted);
+  Result<> ReadLive();
+  Result<> CheckRoom(const compile::Wanted& wanted) const;
+  Result<> Write(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteSide(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WritePorts(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteShared(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> EraseShared(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> Flip(std::uint32_t to, ApplyReport& report);
+  Result<> WaitForReaders(std::uint32_t side) const;
+
+  maps::ConfigMaps maps_;
+  bool known_ = false;  // whether the rest is what the maps hold
+  std::uint32_t generation_ = 0;
+  std::array<Side, 2> sides_;
+  Table<nx_set_key, nx_set_member> set_;
+  Table<std::uint32_t, nx_device> device_;
+  Table<nx_addr, nx_local> local_;
+  std::vector<nx_port_word> port_;
+};
+
+}  // namespace natrix::daemon

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/daemon/daemon.h"
+
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "loader/clock.h"
+#include "userspace/config/load.h"
+#include "userspace/daemon/host_state.h"
+
+namespace natrix::daemon {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Long enough for `ip link add; ip addr add` to be one reconciliation, short beside the 100 ms in
+// which a new device has to be attached.
+constexpr milliseconds kSettle(5);
+constexpr milliseconds kTick(5000);
+
+const char* RoleName(nx_device_role role) { return role == NX_DEVICE_UPLINK ? "uplink" : "pod"; }
+
+StartFailure FailureOf(const Error& error) {
+  const int code = error.code().value();
+  const bool denied = code == EPERM || code == EACCES;
+  return {denied ? StartFailure::Kind::kNotPermitted : StartFailure::Kind::kFailed,
+          error.ToString()};
+}
+
+Result<UniqueFd> BlockSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGHUP, SIGTERM, SIGINT}) sigaddset(&set, signal);
+  if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return Fail(errno, "block signals");
+  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return Fail(errno, "create signalfd");
+  return fd;
+}
+
+}  // namespace
+
+Daemon::Daemon(const Options& options, spdlog::logger& log)
+    : options_(options), log_(log), notify_(Notifier::FromEnvironment()), root_(options.pin_root) {}
+
+std::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::Start(const Options& options,
+                                                                   spdlog::logger& log) {
+  std::unique_ptr<Daemon> daemon(new Daemon(options, log));
+  if (auto failure = daemon->TryStart()) return std::unexpected(*std::move(failure));
+  return daemon;
+}
+
+std::optional<StartFailure> Daemon::TryStart() {
+  auto loaded = config::LoadFile(options_.config_path);
+  if (!loaded) return StartFailure{StartFailure::Kind::kBadConfig, loaded.Render()};
+  config_ = *std::move(loaded.config);
+
+  if (auto prepared = root_.Prepare(); !prepared) return FailureOf(prepared.error());
+  auto lock = loader::PinRootLock::TryAcquire(root_);
+  if (!lock) return FailureOf(lock.error());
+  if (!*lock) {
+    const auto pid = loader::PinRootLock::HolderPid(root_);
+    return StartFailure{StartFailure::Kind::kAlreadyRunning,
+                        fmt::format("another natrixd{} has {}",
+                                    pid ? fmt::format(" (pid {})", *pid) : "", root_.path())};
+  }
+  lock_ = *std::move(lock);
+
+  Result<> done = OpenSources();  // before the first look at the node: no change goes unseen
+  if (done) done = LoadDatapath();
+  if (done) done = Reconcile();
+  if (!done) return FailureOf(done.error());
+  return std::nullopt;
+}
+
+Result<> Daemon::LoadDatapath() {
+  auto datapath = loader::Datapath::Load(root_, {.max_established = config_.flows.max_established,
+                                                 .max_embryos = config_.flows.max_embryos});
+  if (!datapath) return std::unexpected(std::move(datapath).error());
+  datapath_ = *std::move(datapath);
+  for (const auto& warning : datapath_->warnings()) log_.warn("adopt {}", warning);
+  log_.info("maps pins={} adopted={} created={}", root_.path(), datapath_->adopted_maps(),
+            datapath_->created_maps());
+
+  auto maps = maps::ConfigMaps::Open([&](const char* name) { return datapath_->MapFd(name); });
+  if (!maps) return std::unexpected(std::move(maps).error());
+  applier_.emplace(*std::move(maps));
+  if (auto learnt = LearnHz(); !learnt) return learnt;
+  if (auto started = loader::StartClock(datapath_->clock_start_fd()); !started) return started;
+
+  auto attacher = loader::MakeAttacher(root_, options_.method);
+  if (!attacher) return std::unexpected(std::move(attacher).error());
+  attacher_ = *std::move(attacher);
+  log_.info("attach method={}", attacher_->method());
+  return {};
+}
+
+Result<> Daemon::LearnHz() {
+  const auto recorded = applier_->RecordedHz();
+  if (!recorded) return std::unexpected(recorded.error());
+  hz_ = *recorded;
+  if (hz_ != 0) return {};
+  const auto measured = loader::MeasureHz(datapath_->jiffies_fd());
+  if (!measured) return std::unexpected(measured.error());
+  hz_ = *measured;
+  log_.info("clock hz={}", hz_);
+  return {};
+}
+
+Result<> Daemon::OpenSources() {
+  auto signals = BlockSignals();
+  if (!signals) return std::unexpected(std::move(signals).error());
+  signals_ = *std::move(signals);
+  auto loop = EventLoop::Create();
+  auto netlink =
+      loader::Rtnetlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_TC});
+  auto settle = Timer::Create();
+  auto tick = Timer::Create();
+  if (!loop) return std::unexpected(std::move(loop).error());
+  if (!netlink) return std::unexpected(std::move(netlink).error());
+  if (!settle) return std::unexpected(std::move(settle).error());
+  if (!tick) return std::unexpected(std::move(tick).error());
+  loop_ = *std::move(loop);
+  netlink_ = *std::move(netlink);
+  settle_ = *std::move(settle);
+  tick_ = *std::move(tick);
+  tick_->ArmEvery(kTick);
+  return {};
+}
+
+Result<> Daemon::Run() {
+  const auto settled = [this] {
+    settle_->Acknowledge();
+    auto done = Reconcile();
+    const std::string error = done ? "" : done.error().ToString();
+    if (!error.empty() && error != last_error_) log_.error("reconcile {}", error);
+    last_error_ = error;
+    notify_.Status(StatusLine());
+  };
+  for (auto& watched :
+       {loop_->Watch(signals_.get(), [this] { OnSignal(); }),
+        loop_->Watch(netlink_->fd(), [this] { OnNetlink(); }),
+        loop_->Watch(tick_->fd(), [this] { OnTick(); }), loop_->Watch(settle_->fd(), settled)})
+    if (!watched) return watched;
+  log_.info("ready {}", StatusLine());
+  notify_.Ready(StatusLine());
+  auto done = loop_->Run();
+  notify_.Stopping();
+  return done;
+}
+
+void Daemon::OnSignal() {
+  signalfd_siginfo info{};
+  while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo == SIGHUP) {
+      Reload();
+      continue;
+    }
+    log_.info("stop signal={} the datapath stays", info.ssi_signo == SIGTERM ? "TERM" : "INT");
+    loop_->Stop();
+  }
+}
+
+void Daemon::Reload() {
+  notify_.Reloading();
+  auto loaded = config::LoadFile(options_.config_path);
+  std::string error;
+  if (!loaded) {
+    error = loaded.Render();
+  } else if (auto done = Follow(*loaded.config); !done) {
+    error = done.error().ToString();
+    // The maps may be half-way: bring back what the configuration in force asks for.
+    if (auto back = Follow(config_); !back) log_.error("reload {}", back.error().ToString());
+  } else {
+    if (loaded.config->flows.max_established != config_.flows.max_established ||
+        loaded.config->flows.max_embryos != config_.flows.max_embryos)
+      log_.warn("reload the flow tables keep their size: `natrix detach`, then start natrixd");
+    config_ = *std::move(loaded.config);
+  }
+  if (error.empty())
+    log_.info("reload ok {}", StatusLine());
+  else
+    log_.error("reload failed, the configuration before stays in force:\n{}", error);
+  notify_.Ready(error.empty() ? StatusLine() : "the last reload failed; " + StatusLine());
+}
+
+void Daemon::OnNetlink() {
+  auto complete = netlink_->Drain([this](const nlmsghdr& message) {
+    const void* payload = mnl_nlmsg_get_payload(&message);
+    switch (message.nlmsg_type) {
+      case RTM_DELLINK:
+        // Its index may be given to another device before we look.
+        suspects_.insert(
+            static_cast<std::uint32_t>(static_cast<const ifinfomsg*>(payload)->ifi_index));
+        break;
+      case RTM_DELQDISC:
+      case RTM_DELTFILTER:
+        suspects_.insert(
+            static_cast<std::uint32_t>(static_cast<const tcmsg*>(payload)->tcm_ifindex));
+        break;
+      case RTM_NEWLINK:
+      case RTM_NEWADDR:
+      case RTM_DELADDR:
+        break;
+      default:
+        return;  // our own filters, mostly
+    }
+    settle_->ArmOnce(kSettle);
+  });
+  if (complete && *complete) return;
+  if (!complete) log_.error("netlink {}", complete.error().ToString());
+  log_.warn("netlink overrun, everything is looked at anew");
+  for (const auto& [ifindex, device] : managed_) suspects_.insert(ifindex);
+  settle_->ArmOnce(kSettle);
+}
+
+// What no notification tells: pins that went with bpffs, sysctls, a link that was forced off.
+void Daemon::OnTick() {
+  tick_->Acknowledge();
+  RestorePins();
+  for (const auto& [ifindex, device] : managed_) suspects_.insert(ifindex);
+  settle_->ArmOnce(kSettle);
+}
+
+void Daemon::RestorePins() {
+  Result<> prepared = root_.Prepare();
+  if (prepared && !lock_->IsFor(root_)) {
+    // Another file system is mounted there now, or the directory was removed.
+    auto lock = loader::PinRootLock::TryAcquire(root_);
+    if (lock && *lock) lock_ = *std::move(lock);
+  }
+  auto restored =
+      prepared ? datapath_->RestorePins(root_) : Result<int>(std::unexpected(prepared.error()));
+  if (!restored)
+    log_.error("pins {}", restored.error().ToString());
+  else if (*restored > 0)
+    log_.warn("pins restored={}", *restored);
+}
+
+Result<> Daemon::Reconcile() { return Follow(config_); }
+
+Result<> Daemon::Follow(const model::Config& config) {
+  auto host = ReadHost();
+  if (!host) return std::unexpected(std::move(host).error());
+  host->hz = hz_;
+  const compile::Wanted wanted = compile::Compile(config, *host);
+  // A device has its entry in nx_device as long as it has our programs.
+  DetachUnwanted(wanted);
+  auto report = applier_->Apply(wanted);
+  if (!report) return std::unexpected(std::move(report).error());
+  generation_ = report->generation;
+  if (report->changed())
+    log_.info("apply generation={} written={} erased={}", report->generation, report->written,
+              report->erased);
+  AttachWanted(wanted);
+  return {};
+}
+
+void Daemon::DetachUnwanted(const compile::Wanted& wanted) {
+  for (const std::uint32_t ifindex : attacher_->Attached()) {
+    if (wanted.device.contains(ifindex)) continue;
+    auto done = attacher_->Detach(ifindex);
+    const auto known = managed_.find(ifindex);
+    const std::string name = known == managed_.end() ? "?" : known->second.name;
+    if (done)
+      log_.info("detach device={} ifindex={}", name, ifindex);
+    else
+      log_.error("detach device={} ifindex={} {}", name, ifindex, done.error().ToString());
+    managed_.erase(ifindex);
+  }
+  std::erase_if(managed_, [&](const auto& entry) { return !wanted.device.contains(entry.first); });
+  std::erase_if(attach_errors_,
+                [&](const auto& entry) { return !wanted.device.contains(entry.first); });
+}
+
+// true when every wanted device has our programs.
+bool Daemon::AttachWanted(const compile::Wanted& wanted) {
+  bool all = true;
+  for (const auto& [ifindex, entry] : wanted.device) {
+    const Managed device{.name = entry.name, .role = entry.role};
+    const auto known = managed_.find(ifindex);
+    const bool settled = known != managed_.end() && known->second == device;
+    if (settled && !suspects_.contains(ifindex)) continue;
+    all &= AttachOne(ifindex, device);
+  }
+  suspects_.clear();
+  return all;
+}
+
+bool Daemon::AttachOne(std::uint32_t ifindex, const Managed& device) {
+  const loader::ProgramFds programs = datapath_->programs();
+  const bool uplink = device.role == NX_DEVICE_UPLINK;
+  auto outcome =
+      attacher_->Attach({.ifindex = ifindex,
+                         .name = device.name,
+                         .ingress_fd = uplink ? programs.uplink_ingress : programs.pod_ingress,
+                         .egress_fd = programs.egress});
+  if (!outcome) {
+    // Tried again at every tick; a device that went away meanwhile is no news.
+    managed_.erase(ifindex);
+    const std::string error = outcome.error().ToString();
+    if (outcome.error().code().value() != ENODEV && attach_errors_[ifindex] != error)
+      log_.error("attach device={} ifindex={} {}", device.name, ifindex, error);
+    attach_errors_[ifindex] = error;
+    return false;
+  }
+  attach_errors_.erase(ifindex);
+  const bool repaired = managed_.contains(ifindex) && outcome->created;
+  managed_[ifindex] = device;
+  const char* how = repaired ? "repaired" : outcome->created ? "new" : "adopted";
+  if (outcome->created || outcome->replaced)
+    log_.info("attach device={} ifindex={} role={} method={} {}", device.name, ifindex,
+              RoleName(device.role), attacher_->method(), how);
+  return true;
+}
+
+std::string Daemon::StatusLine() const {
+  return fmt::format("devices={} generation={} method={} failed={}", managed_.size(), generation_,
+                     attacher_->method(), attach_errors_.size());
+}
+
+}  // namespace natrix::daemon

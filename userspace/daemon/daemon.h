@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "loader/attacher.h"
+#include "loader/object.h"
+#include "loader/pin_root.h"
+#include "loader/rtnetlink.h"
+#include "userspace/base/result.h"
+#include "userspace/compile/compile.h"
+#include "userspace/daemon/applier.h"
+#include "userspace/daemon/event_loop.h"
+#include "userspace/daemon/notify.h"
+#include "userspace/model/config.h"
+
+namespace natrix::daemon {
+
+struct Options {
+  std::string config_path;
+  std::string pin_root;
+  loader::Method method = loader::Method::kAuto;
+};
+
+// Why natrixd could not start; main() makes an exit code of it.
+struct StartFailure {
+  enum class Kind { kFailed, kBadConfig, kAlreadyRunning, kNotPermitted } kind;
+  std::string text;
+};
+
+// The reconciler: what the configuration and the node ask for, minus what the kernel has, is what
+// it does.  Its end leaves the datapath running.
+class Daemon {
+ public:
+  // Loads, applies and attaches; what it returns is in force.
+  static std::expected<std::unique_ptr<Daemon>, StartFailure> Start(const Options& options,
+                                                                    spdlog::logger& log);
+  // Until SIGTERM or SIGINT.  SIGHUP reads the configuration anew.
+  Result<> Run();
+
+ private:
+  // A device that has our programs.
+  struct Managed {
+    std::string name;
+    nx_device_role role{};
+    friend bool operator==(const Managed&, const Managed&) = default;
+  };
+
+  Daemon(const Options& options, spdlog::logger& log);
+  std::optional<StartFailure> TryStart();
+  Result<> LoadDatapath();
+  Result<> LearnHz();
+  Result<> OpenSources();
+
+  void Reload();
+  void OnNetlink();
+  void OnTick();
+  void OnSignal();
+
+  // Asks the node anew and makes everything follow.
+  Result<> Reconcile();
+  Result<> Follow(const model::Config& config);
+  void DetachUnwanted(const compile::Wanted& wanted);
+  bool AttachWanted(const compile::Wanted& wanted);
+  bool AttachOne(std::uint32_t ifindex, const Managed& device);
+  void RestorePins();
+  std::string StatusLine() const;
+
+  Options options_;
+  spdlog::logger& log_;
+  Notifier notify_;
+  loader::PinRoot root_;
+  std::optional<loader::PinRootLock> lock_;
+  model::Config config_;
+  std::uint32_t hz_ = 0;
+  std::optional<loader::Datapath> datapath_;
+  std::optional<Applier> applier_;
+  std::unique_ptr<loader::Attacher> attacher_;
+  std::map<std::uint32_t, Managed> managed_;            // by ifindex
+  std::set<std::uint32_t> suspects_;                    // devices whose attachment may be lost
+  std::map<std::uint32_t, std::string> attach_errors_;  // logged once, not every tick
+  std::string last_error_;
+  std::uint32_t generation_ = 0;
+
+  std::optional<EventLoop> loop_;
+  std::optional<loader::Rtnetlink> netlink_;
+  std::optional<Timer> settle_;  // gathers a burst of notifications
+  std::optional<Timer> tick_;    // looks after what nobody tells us
+  UniqueFd signals_;
+};
+
+}  // namespace natrix::daemon

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/daemon/host_state.h"
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "loader/rtnetlink.h"
+#include "userspace/base/file.h"
+#include "userspace/daemon/port_list.h"
+
+namespace natrix::daemon {
+namespace {
+
+using loader::Rtnetlink;
+using DevicesByIndex = std::map<std::uint32_t, model::Device>;
+
+// Calls visit(const nlattr*) for each attribute after a header of `size` bytes.
+template <typename Visit>
+void ForEachAttr(const nlmsghdr& message, std::size_t size, Visit visit) {
+  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message));
+  for (const auto* attr = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, size));
+       mnl_attr_ok(attr, static_cast<int>(end - reinterpret_cast<const char*>(attr)));
+       attr = mnl_attr_next(attr))
+    visit(attr);
+}
+
+void TakeLink(const nlmsghdr& message, DevicesByIndex& devices) {
+  if (message.nlmsg_type != RTM_NEWLINK) return;
+  const auto* link = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
+  const auto ifindex = static_cast<std::uint32_t>(link->ifi_index);
+  ForEachAttr(message, sizeof(ifinfomsg), [&](const nlattr* attr) {
+    if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+      devices[ifindex] = {.ifindex = ifindex, .name = mnl_attr_get_str(attr)};
+  });
+}
+
+// nullopt: of no use (another family, another length).
+std::optional<model::Address> AddressOf(const nlattr* attr, unsigned char family) {
+  model::Address address;
+  const std::size_t size = mnl_attr_get_payload_len(attr);
+  if (family == AF_INET && size == 4) {
+    address.bytes.byte[10] = address.bytes.byte[11] = 0xff;
+    std::memcpy(&address.bytes.byte[12], mnl_attr_get_payload(attr), size);
+    return address;
+  }
+  if (family == AF_INET6 && size == 16) {
+    std::memcpy(address.bytes.byte, mnl_attr_get_payload(attr), size);
+    return address;
+  }
+  return std::nullopt;
+}
+
+void TakeAddress(const nlmsghdr& message, DevicesByIndex& devices) {
+  if (message.nlmsg_type != RTM_NEWADDR) return;
+  const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(&message));
+  const auto device = devices.find(header->ifa_index);
+  if (device == devices.end()) return;
+  std::uint32_t flags = header->ifa_flags;
+  std::optional<model::Address> local, peer;
+  ForEachAttr(message, sizeof(ifaddrmsg), [&](const nlattr* attr) {
+    const int type = mnl_attr_get_type(attr);
+    if (type == IFA_FLAGS) flags = mnl_attr_get_u32(attr);
+    if (type == IFA_LOCAL) local = AddressOf(attr, header->ifa_family);
+    if (type == IFA_ADDRESS) peer = AddressOf(attr, header->ifa_family);
+  });
+  // On a point-to-point device IFA_ADDRESS is the other side's; elsewhere both are the same, or
+  // (IPv6) only IFA_ADDRESS is there.
+  if (!local) local = peer;
+  if (!local) return;
+  // A tentative address is not usable yet; when it is, the kernel tells.  IFA_F_SECONDARY is
+  // IFA_F_TEMPORARY in IPv6, which source address selection does not avoid.
+  constexpr std::uint32_t kUnusable = IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED;
+  device->second.addresses.push_back(
+      {.address = *local,
+       .length = header->ifa_prefixlen,
+       .secondary = header->ifa_family == AF_INET && (flags & IFA_F_SECONDARY) != 0,
+       .deprecated = (flags & kUnusable) != 0,
+       .link_scope = header->ifa_scope >= RT_SCOPE_LINK});
+}
+
+Result<> DumpDevices(Rtnetlink& socket, DevicesByIndex& devices) {
+  ifinfomsg request{};
+  request.ifi_family = AF_UNSPEC;
+  return socket.Dump(
+      RTM_GETLINK, request, [&](const nlmsghdr& message) { TakeLink(message, devices); },
+      [&] { devices.clear(); });
+}
+
+Result<> DumpAddresses(Rtnetlink& socket, DevicesByIndex& devices) {
+  ifaddrmsg request{};
+  request.ifa_family = AF_UNSPEC;
+  return socket.Dump(
+      RTM_GETADDR, request, [&](const nlmsghdr& message) { TakeAddress(message, devices); },
+      [&] {
+        for (auto& [ifindex, device] : devices) device.addresses.clear();
+      });
+}
+
+Result<> ReadPorts(model::Host& host) {
+  constexpr const char* kRange = "/proc/sys/net/ipv4/ip_local_port_range";
+  constexpr const char* kReserved = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+  constexpr std::size_t kMost = 1 << 20;
+  const auto range = ReadFile(kRange, kMost);
+  if (!range) return std::unexpected(range.error());
+  const auto ephemeral = ParsePortRange(*range);
+  if (!ephemeral) return Fail(std::string("read ") + kRange + ": no two ports: " + *range);
+  host.ephemeral = *ephemeral;
+  const auto list = ReadFile(kReserved, kMost);
+  if (!list) return std::unexpected(list.error());
+  auto reserved = ParsePortList(*list);
+  if (!reserved) return Fail(std::string("read ") + kReserved + ": no list of ports: " + *list);
+  host.reserved = *std::move(reserved);
+  return {};
+}
+
+}  // namespace
+
+Result<model::Host> ReadHost() {
+  auto socket = Rtnetlink::Open();
+  if (!socket) return std::unexpected(std::move(socket).error());
+  DevicesByIndex devices;
+  if (auto done = DumpDevices(*socket, devices); !done)
+    return Fail(std::move(done).error(), "list devices");
+  if (auto done = DumpAddresses(*socket, devices); !done)
+    return Fail(std::move(done).error(), "list addresses");
+  model::Host host;
+  for (auto& [ifindex, device] : devices) host.devices.push_back(std::move(device));
+  if (auto done = ReadPorts(host); !done) return std::unexpected(std::move(done).error());
+  return host;
+}
+
+}  // namespace natrix::daemon
