@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace natrix::loader {
 namespace {
@@ -106,6 +107,22 @@ Result<std::optional<PinRootLock>> PinRootLock::TryAcquire(const PinRoot& root) 
     if (auto made = root.Prepare(); !made) return std::unexpected(std::move(made).error());
   }
   return Fail("lock " + root.path() + ": the directory keeps being replaced");
+}
+
+Result<std::optional<PinRootLock>> PinRootLock::Acquire(const PinRoot& root,
+                                                        std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    auto lock = TryAcquire(root);
+    if (!lock || *lock || std::chrono::steady_clock::now() > until) return lock;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+Result<bool> PinRootLock::IsHeld(const PinRoot& root) {
+  const auto lock = TryAcquire(root);
+  if (!lock) return std::unexpected(lock.error());
+  return !lock->has_value();
 }
 
 bool PinRootLock::IsFor(const PinRoot& root) const {

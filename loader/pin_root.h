@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -41,14 +42,18 @@ class PinRoot {
 // Holds a pin root for one process: flock on the directory.  The kernel drops it with the process.
 class PinRootLock {
  public:
-  // nullopt: somebody else holds it.
-  static Result<std::optional<PinRootLock>> TryAcquire(const PinRoot& root);
+  // nullopt: somebody else holds it, and did not let go within `patience`.
+  static Result<std::optional<PinRootLock>> Acquire(const PinRoot& root,
+                                                    std::chrono::milliseconds patience);
+  // Whether somebody holds it.  Holds it itself for a moment to find out.
+  static Result<bool> IsHeld(const PinRoot& root);
   // Whether it is the lock of what is at that path now: a mount may have covered the directory.
   bool IsFor(const PinRoot& root) const;
   // Who holds it; nullopt when nobody does or it cannot be seen (/proc/locks).
   static std::optional<int> HolderPid(const PinRoot& root);
 
  private:
+  static Result<std::optional<PinRootLock>> TryAcquire(const PinRoot& root);
   explicit PinRootLock(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };

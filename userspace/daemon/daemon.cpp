@@ -21,6 +21,8 @@ using std::chrono::milliseconds;
 // which a new device has to be attached.
 constexpr milliseconds kSettle(5);
 constexpr milliseconds kTick(5000);
+// `natrix status` and a natrixd that is ending hold the lock for a moment.
+constexpr milliseconds kLockPatience(1000);
 
 const char* RoleName(nx_device_role role) { return role == NX_DEVICE_UPLINK ? "uplink" : "pod"; }
 
@@ -59,7 +61,7 @@ std::optional<StartFailure> Daemon::TryStart() {
   config_ = *std::move(loaded.config);
 
   if (auto prepared = root_.Prepare(); !prepared) return FailureOf(prepared.error());
-  auto lock = loader::PinRootLock::TryAcquire(root_);
+  auto lock = loader::PinRootLock::Acquire(root_, kLockPatience);
   if (!lock) return FailureOf(lock.error());
   if (!*lock) {
     const auto pid = loader::PinRootLock::HolderPid(root_);
@@ -229,7 +231,7 @@ void Daemon::RestorePins() {
   Result<> prepared = root_.Prepare();
   if (prepared && !lock_->IsFor(root_)) {
     // Another file system is mounted there now, or the directory was removed.
-    auto lock = loader::PinRootLock::TryAcquire(root_);
+    auto lock = loader::PinRootLock::Acquire(root_, milliseconds(0));
     if (lock && *lock) lock_ = *std::move(lock);
   }
   auto restored =

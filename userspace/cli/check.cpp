@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "userspace/cli/command.h"
+#include "userspace/config/load.h"
+
+namespace natrix::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json ToJson(const config::Loaded& loaded, const std::string& file) {
+  Json errors = Json::array();
+  for (const auto& diagnostic : loaded.diagnostics)
+    errors.push_back({{"file", diagnostic.file},
+                      {"line", diagnostic.line},
+                      {"column", diagnostic.column},
+                      {"message", diagnostic.message},
+                      {"help", diagnostic.help}});
+  return {{"file", file},
+          {"ok", loaded.config.has_value()},
+          {"errors", std::move(errors)},
+          {"leftOut", loaded.left_out}};
+}
+
+}  // namespace
+
+int Check(const Context& context, const std::string& file) {
+  const auto loaded = config::LoadFile(file);
+  if (context.json) {
+    // A file may hold any bytes; the document is UTF-8 nevertheless.
+    fmt::print("{}\n", ToJson(loaded, file).dump(2, ' ', false, Json::error_handler_t::replace));
+  } else if (loaded) {
+    fmt::print("{}: ok\n", file);
+  } else {
+    fmt::print(stderr, "{}", loaded.Render());
+  }
+  return loaded ? kOk : kFailed;
+}
+
+}  // namespace natrix::cli

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "loader/teardown.h"
+#include "userspace/cli/command.h"
+
+namespace natrix::cli {
+namespace {
+
+using loader::PinRootLock;
+
+// A natrixd that was told to stop may need a moment.
+constexpr std::chrono::milliseconds kPatience(3000);
+
+int Print(const Context& context, const loader::Removed& removed) {
+  if (context.json)
+    fmt::print("{}\n", nlohmann::ordered_json{{"links", removed.links},
+                                              {"filters", removed.filters},
+                                              {"maps", removed.maps},
+                                              {"programs", removed.programs}}
+                           .dump(2));
+  else if (removed.any())
+    fmt::print("removed {} links, {} filters, {} programs, {} maps\n", removed.links,
+               removed.filters, removed.programs, removed.maps);
+  else
+    fmt::print("nothing to remove\n");
+  return kOk;
+}
+
+}  // namespace
+
+int Detach(const Context& context) {
+  std::error_code ignored;
+  std::optional<PinRootLock> lock;
+  if (std::filesystem::exists(context.root.path(), ignored)) {
+    auto acquired = PinRootLock::Acquire(context.root, kPatience);
+    if (!acquired) return Report(acquired.error());
+    if (!*acquired) {
+      const auto pid = PinRootLock::HolderPid(context.root);
+      return Report(
+          Error::Plain(fmt::format("natrixd{} is running and would attach again: stop it first",
+                                   pid ? fmt::format(" (pid {})", *pid) : "")));
+    }
+    lock = *std::move(acquired);
+  }
+  // Filters may be there without any pin: a look is worth it in any case.
+  auto removed = loader::RemoveAll(context.root);
+  if (!removed) return Report(removed.error());
+  return Print(context, *removed);
+}
+
+}  // namespace natrix::cli

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "maps/abi/names.h"
+#include "userspace/cli/command.h"
+
+namespace {
+
+namespace cli = natrix::cli;
+
+struct Arguments {
+  std::string pin_root = NX_PIN_ROOT;
+  bool json = false;
+  std::string file;
+  std::optional<std::string> set;
+  std::optional<std::string> test;
+  cli::FlowFilter flows;
+  bool all = false;
+};
+
+void DeclareSets(CLI::App& app, Arguments& arguments) {
+  CLI::App* sets = app.add_subcommand("sets", "List the named sets, or one of them");
+  sets->add_option("NAME", arguments.set, "A set, by its ipset name: ovn40subnets, ...");
+  sets->add_option("--test", arguments.test, "Exit 0 if this address is in the set, 1 if not");
+}
+
+void DeclareFlows(CLI::App& app, Arguments& arguments) {
+  CLI::App* flows = app.add_subcommand("flows", "List the live flows and what becomes of them");
+  flows->add_option("--src", arguments.flows.src, "Only from this address or prefix");
+  flows->add_option("--dst", arguments.flows.dst, "Only to this address or prefix");
+  flows->add_option("--proto", arguments.flows.proto, "Only this protocol: tcp, udp, icmp, 132");
+}
+
+void Declare(CLI::App& app, Arguments& arguments) {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_flag("--json", arguments.json, "One JSON document instead of a table");
+  app.add_option("--pin-root", arguments.pin_root, "Where natrixd pinned the datapath")
+      ->capture_default_str();
+  app.add_subcommand("check", "Say what is wrong with a configuration file")
+      ->add_option("FILE", arguments.file, "The file (YAML)")
+      ->required();
+  app.add_subcommand("status", "Show natrixd, devices and tables");
+  DeclareSets(app, arguments);
+  DeclareFlows(app, arguments);
+  app.add_subcommand("counters", "Show packets and bytes by reason")
+      ->add_flag("--all", arguments.all, "Those that counted nothing, too");
+  app.add_subcommand("detach", "Take everything of natrix out of the kernel");
+  app.add_subcommand("version", "Show the version");
+}
+
+int Run(const CLI::App& app, const Arguments& arguments) {
+  const cli::Context context{.root = natrix::loader::PinRoot(arguments.pin_root),
+                             .json = arguments.json};
+  const std::string command = app.get_subcommands().front()->get_name();
+  if (command == "check") return cli::Check(context, arguments.file);
+  if (command == "status") return cli::Status(context);
+  if (command == "sets") return cli::Sets(context, arguments.set, arguments.test);
+  if (command == "flows") return cli::Flows(context, arguments.flows);
+  if (command == "counters") return cli::Counters(context, arguments.all);
+  if (command == "detach") return cli::Detach(context);
+  return cli::Version(context, NATRIX_VERSION);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("natrix shows what the datapath does, and takes it away", "natrix");
+  Arguments arguments;
+  Declare(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? cli::kOk : cli::kUsage;
+  }
+  return Run(app, arguments);
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "loader/link_pins.h"
+#include "loader/tc_filter.h"
+#include "maps/abi/device.h"
+#include "maps/abi/flow.h"
+#include "maps/abi/names.h"
+#include "maps/abi/set.h"
+#include "maps/keyed_map_view.h"
+#include "maps/pinned_map.h"
+#include "userspace/cli/command.h"
+#include "userspace/cli/pinned_maps.h"
+#include "userspace/cli/table.h"
+
+namespace natrix::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using loader::Hook;
+
+struct DeviceStatus {
+  std::uint32_t ifindex = 0;
+  std::string name;
+  std::string role;
+  std::array<std::uint32_t, 2> prog_ids{};  // by Hook; 0: nothing of ours is attached
+
+  bool attached() const { return prog_ids[0] != 0 && prog_ids[1] != 0; }
+};
+
+struct TableStatus {
+  std::string name;
+  std::size_t entries = 0;
+  std::uint32_t max_entries = 0;
+};
+
+struct NodeStatus {
+  std::optional<int> pid;
+  bool running = false;
+  std::string method = "none";
+  std::uint32_t generation = 0;
+  std::uint32_t hz = 0;
+  int layout = 0;
+  std::vector<DeviceStatus> devices;
+  std::vector<TableStatus> tables;
+
+  bool degraded() const { return !std::ranges::all_of(devices, &DeviceStatus::attached); }
+};
+
+// The program a pinned tcx link runs and where; nullopt when it is gone or of another kind.
+std::optional<bpf_link_info> LinkAt(const std::string& path) {
+  const UniqueFd link(bpf_obj_get(path.c_str()));
+  bpf_link_info info{};
+  __u32 size = sizeof(info);
+  if (!link || bpf_link_get_info_by_fd(link.get(), &info, &size) != 0) return std::nullopt;
+  if (info.type != BPF_LINK_TYPE_TCX) return std::nullopt;
+  return info;
+}
+
+Result<> FindAttached(const loader::PinRoot& root, NodeStatus& status) {
+  const auto pins = loader::ListLinkPins(root);
+  if (!pins) return std::unexpected(pins.error());
+  for (const auto& pin : *pins) {
+    const auto device = std::ranges::find(status.devices, pin.ifindex, &DeviceStatus::ifindex);
+    status.method = pin.what == "clsact" ? "clsact" : "tcx";
+    if (device == status.devices.end()) continue;
+    if (pin.what != "clsact") {
+      const auto info = LinkAt(root.LinksDir() + "/" + pin.file);
+      if (info && info->tcx.ifindex == pin.ifindex)
+        device->prog_ids[pin.what == "ingress" ? 0 : 1] = info->prog_id;
+      continue;
+    }
+    for (const Hook hook : loader::kHooks) {
+      const auto filters = loader::ListFilters(pin.ifindex, hook);
+      if (!filters) return std::unexpected(filters.error());
+      for (const auto& filter : *filters)
+        if (filter.IsOurs()) device->prog_ids[hook == Hook::kIngress ? 0 : 1] = filter.prog_id;
+    }
+  }
+  return {};
+}
+
+template <typename View>
+Result<> AddTable(PinnedMaps& pins, const char* name, NodeStatus& status) {
+  const auto view = pins.Open<View>(name);
+  if (!view) return std::unexpected(view.error());
+  TableStatus table{.name = name, .max_entries = view->info().max_entries};
+  auto done = view->ForEach([&](const auto&, const auto&) { ++table.entries; });
+  if (done) status.tables.push_back(std::move(table));
+  return done;
+}
+
+Result<> AddTables(PinnedMaps& pins, std::uint32_t side, NodeStatus& status) {
+  using maps::HashMapView, maps::LpmMapView, maps::LruMapView;
+  const char* net = side == 0 ? "nx_net_left" : "nx_net_right";
+  const char* fip = side == 0 ? "nx_fip_left" : "nx_fip_right";
+  for (auto& done : {AddTable<HashMapView<nx_tuple, nx_flow>>(pins, "nx_flow", status),
+                     AddTable<LruMapView<nx_tuple, nx_flow>>(pins, "nx_embryo", status),
+                     AddTable<LpmMapView<nx_prefix, nx_net>>(pins, net, status),
+                     AddTable<HashMapView<nx_fip_key, nx_fip>>(pins, fip, status),
+                     AddTable<HashMapView<nx_addr, nx_local>>(pins, "nx_local", status)})
+    if (!done) return done;
+  return {};
+}
+
+Result<> AddDevices(PinnedMaps& pins, NodeStatus& status) {
+  const auto view = pins.Open<maps::HashMapView<std::uint32_t, nx_device>>("nx_device");
+  if (!view) return std::unexpected(view.error());
+  auto done = view->ForEach([&](std::uint32_t ifindex, const nx_device& device) {
+    status.devices.push_back({.ifindex = ifindex,
+                              .name = device.name,
+                              .role = device.role == NX_DEVICE_UPLINK ? "uplink" : "pod"});
+  });
+  std::ranges::sort(status.devices, {}, &DeviceStatus::ifindex);
+  return done;
+}
+
+Result<NodeStatus> Collect(const Context& context) {
+  NodeStatus status;
+  PinnedMaps pins(context.root);
+  const auto held = loader::PinRootLock::IsHeld(context.root);
+  if (!held) return std::unexpected(held.error());
+  status.running = *held;
+  if (status.running) status.pid = loader::PinRootLock::HolderPid(context.root);
+
+  const auto generation = pins.Generation();
+  const auto config = pins.Config();
+  const auto layout = context.root.Layout();
+  if (!generation) return std::unexpected(generation.error());
+  if (!config) return std::unexpected(config.error());
+  if (!layout) return std::unexpected(layout.error());
+  status.generation = *generation;
+  status.hz = config->hz;
+  status.layout = layout->value_or(0);
+
+  if (auto done = AddDevices(pins, status); !done) return std::unexpected(done.error());
+  if (auto done = FindAttached(context.root, status); !done) return std::unexpected(done.error());
+  if (auto done = AddTables(pins, *generation & 1, status); !done)
+    return std::unexpected(done.error());
+  return status;
+}
+
+Json ToJson(const NodeStatus& status) {
+  Json devices = Json::array();
+  for (const auto& device : status.devices)
+    devices.push_back({{"name", device.name},
+                       {"ifindex", device.ifindex},
+                       {"role", device.role},
+                       {"attached", device.attached()},
+                       {"ingressProgram", device.prog_ids[0]},
+                       {"egressProgram", device.prog_ids[1]}});
+  Json tables = Json::array();
+  for (const auto& table : status.tables)
+    tables.push_back(
+        {{"name", table.name}, {"entries", table.entries}, {"maxEntries", table.max_entries}});
+  return {{"running", status.running},     {"pid", status.pid ? Json(*status.pid) : Json()},
+          {"attachMethod", status.method}, {"generation", status.generation},
+          {"layout", status.layout},       {"hz", status.hz},
+          {"degraded", status.degraded()}, {"devices", std::move(devices)},
+          {"tables", std::move(tables)}};
+}
+
+void PrintTables(const NodeStatus& status) {
+  const std::string pid = status.pid ? fmt::format(" (pid {})", *status.pid) : "";
+  fmt::print("natrixd     {}\n",
+             status.running ? "running" + pid : "not running; the datapath is loaded and works on");
+  fmt::print("attached by {}\ngeneration  {}\n\n", status.method, status.generation);
+  TextTable devices({{"DEVICE"}, {"IFINDEX", Align::kRight}, {"ROLE"}, {"INGRESS"}, {"EGRESS"}});
+  const auto program = [](std::uint32_t id) {
+    return id == 0 ? std::string("MISSING") : fmt::format("prog {}", id);
+  };
+  for (const auto& device : status.devices)
+    devices.Add({device.name, fmt::to_string(device.ifindex), device.role,
+                 program(device.prog_ids[0]), program(device.prog_ids[1])});
+  TextTable tables({{"TABLE"}, {"ENTRIES", Align::kRight}, {"ROOM", Align::kRight}});
+  for (const auto& table : status.tables)
+    tables.Add({table.name, fmt::to_string(table.entries), fmt::to_string(table.max_entries)});
+  fmt::print("{}\n{}", devices.Render(), tables.Render());
+}
+
+}  // namespace
+
+int Status(const Context& context) {
+  if (!context.root.Exists()) {
+    if (context.json) fmt::print("{}\n", Json{{"running", false}, {"loaded", false}}.dump(2));
+    return ReportNotLoaded(context);
+  }
+  const auto status = Collect(context);
+  if (!status) return Report(status.error());
+  if (context.json)
+    fmt::print("{}\n", ToJson(*status).dump(2));
+  else
+    PrintTables(*status);
+  if (!status->running) return kNotLoaded;
+  return status->degraded() ? kDegraded : kOk;
+}
+
+}  // namespace natrix::cli
