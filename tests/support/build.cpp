@@ -123,12 +123,6 @@ IP MakeIp4(const PacketSpec& spec) {
   ip.id(spec.id);
   ip.protocol(spec.protocol);
   if (spec.dont_fragment) ip.flags(IP::DONT_FRAGMENT);
-  if (spec.options) {
-    static constexpr std::uint8_t kRecordRoute[] = {4, 0, 0, 0, 0, 0, 0, 0, 0};
-    ip.add_option(IP::option(IP::option_identifier(IP::RR, IP::CONTROL, 0),
-                             std::begin(kRecordRoute), std::end(kRecordRoute)));
-    ip.add_option(IP::option(IP::option_identifier(IP::NOOP, IP::CONTROL, 0)));
-  }
   return ip;
 }
 
@@ -147,6 +141,16 @@ IPv6 MakeIp6(const PacketSpec& spec) {
 
 EthernetII Ethernet(const Macs& macs) { return {macs.dst, macs.src}; }
 
+// Record route for two hops, and a NOP.  By hand: libtins (4.0) writes an END of its own over the
+// first byte of the transport header.
+void InsertOptions4(Bytes& frame) {
+  static constexpr std::uint8_t kOptions[] = {7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  constexpr std::size_t kIp = kEthernetLength;
+  frame.insert(frame.begin() + kIp + 20, std::begin(kOptions), std::end(kOptions));
+  frame[kIp] = static_cast<std::uint8_t>(0x40 | (20 + sizeof(kOptions)) / 4);
+  PutWord(frame, kIp + 2, static_cast<std::uint16_t>(Word(frame, kIp + 2) + sizeof(kOptions)));
+}
+
 }  // namespace
 
 std::vector<Bytes> Build(const PacketSpec& spec, const Macs& macs) {
@@ -157,6 +161,7 @@ std::vector<Bytes> Build(const PacketSpec& spec, const Macs& macs) {
   else
     frame /= MakeIp4(spec) / *transport;
   Bytes bytes = frame.serialize();
+  if (spec.options && !IsV6(spec)) InsertOptions4(bytes);
   Seal(bytes);
   if (spec.no_checksum && spec.protocol == kUdp && !IsV6(spec))
     PutWord(bytes, *Dissect(bytes)->checksum_at, 0);

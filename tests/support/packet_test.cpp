@@ -56,6 +56,9 @@ TEST(Build, MakesPacketsWhoseChecksumsAreRight) {
     SCOPED_TRACE(std::string(kind.name) + ": " + Describe(frames[0]));
     const std::optional<Layers> layers = Dissect(frames[0]);
     ASSERT_TRUE(layers);
+    if (layers->sport_at) {
+      EXPECT_EQ(Word(frames[0], *layers->sport_at), kind.spec.sport);
+    }
     EXPECT_FALSE(VerifyChecksums(frames[0]).AnyBad());
     EXPECT_EQ(VerifyChecksums(frames[0]).transport == Checksum::kNone, kind.spec.protocol == kGre);
     EXPECT_EQ(layers->src, kind.spec.src);

@@ -2,7 +2,7 @@
 #include "userspace/compile/compile.h"
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
 #include <limits>
 
 #include "userspace/compile/membership.h"
@@ -82,14 +82,16 @@ nx_device DeviceEntry(const model::Device& device, nx_device_role role) {
   nx_device entry{};
   device.name.copy(entry.name, sizeof(entry.name) - 1);
   entry.role = role;
-  std::size_t count4 = 0, count6 = 0;
+  nx_device_addr* next4 = std::begin(entry.addr4);
+  nx_device_addr* next6 = std::begin(entry.addr6);
   for (const model::DeviceAddress& candidate : device.addresses) {
     if (!MayMasquerade(candidate)) continue;
     const bool is4 = candidate.address.family() == Family::kIpv4;
-    std::size_t& count = is4 ? count4 : count6;
-    if (count == NX_DEVICE_ADDRS) continue;
-    const model::Prefix on_link{candidate.address, candidate.length};
-    (is4 ? entry.addr4 : entry.addr6)[count++] = {candidate.address.bytes, on_link.ToAbi().length};
+    nx_device_addr*& next = is4 ? next4 : next6;
+    if (next == (is4 ? std::end(entry.addr4) : std::end(entry.addr6))) continue;
+    next->addr = candidate.address.bytes;
+    next->length = model::Prefix{candidate.address, candidate.length}.ToAbi().length;
+    ++next;
   }
   return entry;
 }
