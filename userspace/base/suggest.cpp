@@ -37,8 +37,8 @@ std::optional<std::string_view> DidYouMean(std::string_view word,
                                            std::span<const std::string_view> candidates) {
   if (word.empty() || word.size() > kLongestWord) return std::nullopt;
   std::optional<std::string_view> best;
-  // A third of the word may be wrong, so that three-letter words need one letter right at least.
-  std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
+  // A third of the word may be wrong, and one letter of a short one.
+  std::size_t least = (word.size() + 2) / 3 + 1;
   for (const std::string_view candidate : candidates) {
     const std::size_t distance = EditDistance(word, candidate);
     if (distance >= least) continue;

@@ -11,6 +11,7 @@ namespace natrix::config {
 namespace {
 
 constexpr std::size_t kLineWidth = 120;
+constexpr std::size_t kMessageLength = 300;
 
 // What of a line is printed, and where the caret goes under it.
 struct Excerpt {
@@ -27,14 +28,6 @@ bool IsPrintable(std::string_view character) {
   return character.size() == announced;
 }
 
-// A file is not trusted with the terminal: what is no printable character becomes '?'.  A tab stays
-// one in both lines, so that the caret stays under its place.
-void Append(Excerpt& out, std::string_view character, bool pointed_at) {
-  const bool tab = character == "\t";
-  out.line += tab || IsPrintable(character) ? character : "?";
-  out.caret += pointed_at ? '^' : tab ? '\t' : ' ';
-}
-
 std::vector<std::string_view> Characters(std::string_view text) {
   std::vector<std::string_view> list;
   for (std::size_t i = 0; i < text.size();) {
@@ -44,6 +37,25 @@ std::vector<std::string_view> Characters(std::string_view text) {
     i = next;
   }
   return list;
+}
+
+// A message quotes the file, and escapes in it ("\u001b") are decoded by then.
+std::string Printable(std::string_view text) {
+  std::string out;
+  std::size_t count = 0;
+  for (const std::string_view character : Characters(text)) {
+    if (++count > kMessageLength) return out + "...";
+    out += IsPrintable(character) ? character : "?";
+  }
+  return out;
+}
+
+// A file is not trusted with the terminal: what is no printable character becomes '?'.  A tab stays
+// one in both lines, so that the caret stays under its place.
+void Append(Excerpt& out, std::string_view character, bool pointed_at) {
+  const bool tab = character == "\t";
+  out.line += tab || IsPrintable(character) ? character : "?";
+  out.caret += pointed_at ? '^' : tab ? '\t' : ' ';
 }
 
 Excerpt ExcerptOf(const Diagnostic& d) {
@@ -74,7 +86,7 @@ std::string Render(const Diagnostic& d) {
   return out;
 }
 
-void Diagnostics::Error(Span where, std::string message, std::string help) {
+void Diagnostics::Error(Span where, std::string_view message, std::string_view help) {
   if (full()) {
     ++left_out_;
     return;
@@ -90,8 +102,8 @@ void Diagnostics::Error(Span where, std::string message, std::string help) {
       .line = at.line,
       .column = at.column,
       .width = std::max(1, static_cast<int>(CountCharacters(pointed))),
-      .message = std::move(message),
-      .help = std::move(help),
+      .message = Printable(message),
+      .help = Printable(help),
       .text = std::string(line),
   });
 }

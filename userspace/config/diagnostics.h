@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/config/source.h"
@@ -32,7 +33,7 @@ class Diagnostics {
 
   explicit Diagnostics(const Source& source) : source_(source) {}  // source must outlive this
 
-  void Error(Span where, std::string message, std::string help = "");
+  void Error(Span where, std::string_view message, std::string_view help = "");
   bool ok() const { return list_.empty(); }
   std::size_t count() const { return list_.size() + left_out_; }
   bool full() const { return list_.size() == kMost; }

@@ -23,8 +23,8 @@ std::vector<Key> WrittenKeys() {
     {.path = "node.addresses", .type = Type::kAddresses, .fallback = "[]",
      .example = "[172.18.0.3, \"fd00:172:18::3\"]",
      .text = "The node's InternalIPs. Service traffic that reaches a pod from the node itself (IPVS) "
-             "gets the first address of its family as its source; without one of the family it "
-             "keeps the source it has."},
+             "gets the first address of its family as its source; without one, that of the device it "
+             "leaves through."},
     {.path = "node.uplinks", .type = Type::kDevices, .required = true, .example = "[eth0]",
      .text = "Devices towards the physical network: names or patterns (`*`, `?`, `[0-9]`). Attached "
              "when they appear. An exact name wins over a pattern, an uplink over a pod device; "

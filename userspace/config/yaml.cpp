@@ -219,6 +219,17 @@ void Builder::RefuseDecoration(const fy_event& event) {
                        "remove it: every word has one type");
 }
 
+// libfyaml's words, where they speak of its inside and not of the file.
+std::string SyntaxMessage(const char* message) {
+  const std::string_view text = message == nullptr ? "this is not YAML" : message;
+  if (text == "did not find expected node content") return "a value is missing before this";
+  if (text == "could not find expected ':'") return "a key without its ':'";
+  if (text.starts_with("invalid tab as indendation") ||
+      text == "tab character may not be used as indentation")
+    return "indentation is written with spaces, not with a tab";
+  return std::string(text);
+}
+
 void Builder::ReportSyntax() {
   void* at = nullptr;
   while (const fy_diag_error* error = fy_diag_errors_iterate(diag_.get(), &at)) {
@@ -230,7 +241,7 @@ void Builder::ReportSyntax() {
         ++offset;
       while (offset < line.size() && (static_cast<unsigned char>(line[offset]) & 0xc0) == 0x80);
     const std::size_t begin = source_.LineStart(error->line) + offset;
-    diagnostics_.Error({begin, begin + 1}, error->msg == nullptr ? "not YAML" : error->msg);
+    diagnostics_.Error({begin, begin + 1}, SyntaxMessage(error->msg));
   }
 }
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Never loaded.  One variable per struct and enum of the contract, so that clang describes each of
+ * them in BTF; abi_test.cpp compares that with the reviewed copy.
+ */
+#include "maps/abi/config.h"
+#include "maps/abi/device.h"
+#include "maps/abi/flow.h"
+#include "maps/abi/names.h"
+#include "maps/abi/reason.h"
+#include "maps/abi/set.h"
+
+struct nx_addr w_addr;
+struct nx_prefix w_prefix;
+
+struct nx_generation w_generation;
+struct nx_config w_config;
+struct nx_port_word w_port_word;
+
+struct nx_device w_device;
+struct nx_local w_local;
+
+struct nx_tuple w_tuple;
+struct nx_flow w_flow;
+struct nx_clock_key w_clock_key;
+struct nx_frag_key w_frag_key;
+struct nx_frag w_frag;
+
+struct nx_count w_count;
+enum nx_verdict_kind w_verdict_kind;
+
+struct nx_net w_net;
+struct nx_set_key w_set_key;
+struct nx_set_member w_set_member;
+struct nx_fip_key w_fip_key;
+struct nx_fip w_fip;

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds docs/natrix.schema.json to its promise: an editor that follows it accepts the examples and
+objects to what the parser objects to, as far as a schema can say it."""
+
+import copy
+import json
+import pathlib
+import sys
+
+import jsonschema
+import yaml
+
+ROOT = pathlib.Path(sys.argv[1])
+SCHEMA = json.loads((ROOT / "docs/natrix.schema.json").read_text())
+
+GOOD = {
+    "node": {"uplinks": ["eth0"], "podDevices": ["ovn0"]},
+    "subnets": [{"name": "a", "cidrs": ["10.16.0.0/16"]}, {"name": "b", "cidrBlock": "10.17.0.0/16,fd00::/112"}],
+    "marks": {"masquerade": 0x4000, "local": "0x80000"},
+    "masquerade": {"reservedPorts": [8080, "30000-32767"]},
+    "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
+}
+
+# What is set where, that must be refused.
+BAD = [
+    (["subnts"], []),
+    (["node"], {"uplinks": ["eth0"]}),
+    (["node", "uplinks"], []),
+    (["node", "uplinks"], "eth0"),
+    (["node", "uplinks"], ["a/b"]),
+    (["subnets", 0, "cidrs"], ["10.16.0.0"]),
+    (["subnets", 0, "natOutgoing"], "yes"),
+    (["subnets", 0, "gatewayType"], "centralised"),
+    (["subnets", 0, "gatewayNode"], "n"),
+    (["subnets", 0, "cidrBlock"], "10.16.0.0/16"),
+    (["subnets", 0, "name"], "A_b"),
+    (["marks", "masquerade"], 0),
+    (["marks", "masquerade"], 1 << 32),
+    (["masquerade", "reservedPorts"], [70000]),
+    (["timeouts", "udp"], "30"),
+    (["timeouts", "udp"], ""),
+    (["timeouts", "tcpEstablishd"], "5d"),
+    (["flows"], {"maxEmbryos": 0}),
+    (["floatingIPs"], [{"external": "172.18.0.50"}]),
+    (["otherNodes"], ["node2"]),
+]
+
+
+def main() -> int:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    validator = jsonschema.Draft7Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
+    failed = 0
+    for path in sorted((ROOT / "docs/examples").glob("*.yaml")):
+        for error in validator.iter_errors(yaml.safe_load(path.read_text())):
+            print(f"{path.name}: {error.json_path}: {error.message}")
+            failed += 1
+    for error in validator.iter_errors(GOOD):
+        print(f"refused: {error.json_path}: {error.message}")
+        failed += 1
+    for where, value in BAD:
+        document = copy.deepcopy(GOOD)
+        inner = document
+        for step in where[:-1]:
+            inner = inner[step]
+        inner[where[-1]] = value
+        if validator.is_valid(document):
+            print(f"accepted: {where} = {value!r}")
+            failed += 1
+    print(f"schema: {len(BAD)} mistakes tried, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
