@@ -65,6 +65,7 @@ void DissectTransport(View bytes, Layers& layers) {
       if ((layers.protocol == kIcmpV6) != layers.v6 || room < 8) return;
       layers.checksum_at = at + 2;
       if (IsEcho(layers.v6, bytes[at])) layers.echo_id_at = at + 4;
+      layers.echo_reply = bytes[at] == (layers.v6 ? 129 : 0);
       if (IsIcmpError(layers.v6, bytes[at])) layers.inner = at + 8;
       return;
     }

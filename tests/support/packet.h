@@ -52,6 +52,7 @@ struct Layers {
   std::optional<std::size_t> sport_at;  // ports of TCP, UDP, UDP-Lite, SCTP
   std::optional<std::size_t> dport_at;
   std::optional<std::size_t> echo_id_at;
+  bool echo_reply = false;
   std::optional<std::size_t> checksum_at;  // of the transport header
   std::optional<std::size_t> inner;        // IP header quoted by an ICMP error
 

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/oracle/compare.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "tests/support/checksum.h"
+
+namespace natrix::oracle {
+namespace {
+
+using support::Checksum;
+using support::Checksums;
+using support::Dissect;
+using support::Layers;
+using support::RewriteField;
+using support::VerifyChecksums;
+using support::Word;
+
+// A 16-bit field that may have been chosen at random, and the packet it belongs to.
+struct Field {
+  std::size_t at;
+  std::size_t packet;
+  bool outer_source;  // the source of the packet itself: the only place where a new one appears
+  bool echo;
+};
+
+void AddFields(const Layers& layers, bool outer, std::vector<Field>& fields) {
+  if (layers.sport_at) fields.push_back({*layers.sport_at, layers.ip, outer, false});
+  if (layers.dport_at) fields.push_back({*layers.dport_at, layers.ip, false, false});
+  // A reply's identifier is the asking side's: not a source.
+  const bool source = outer && !layers.echo_reply;
+  if (layers.echo_id_at) fields.push_back({*layers.echo_id_at, layers.ip, source, true});
+}
+
+std::vector<Field> FieldsOf(const Bytes& frame) {
+  std::vector<Field> fields;
+  const std::optional<Layers> layers = Dissect(frame);
+  if (!layers) return fields;
+  AddFields(*layers, true, fields);
+  if (!layers->inner) return fields;
+  if (const std::optional<Layers> inner = Dissect(frame, *layers->inner))
+    AddFields(*inner, false, fields);
+  return fields;
+}
+
+int ClassOf(std::uint16_t port) { return port < 512 ? 0 : port < 1024 ? 1 : 2; }
+
+bool WasSent(const std::vector<Bytes>& sent, std::uint16_t value) {
+  return std::ranges::any_of(sent, [&](const Bytes& frame) { return SourcePort(frame) == value; });
+}
+
+bool SourceWasSent(const std::vector<Bytes>& sent, const std::string& src) {
+  return std::ranges::any_of(sent, [&](const Bytes& frame) {
+    const std::optional<Layers> layers = Dissect(frame);
+    return layers && layers->src == src;
+  });
+}
+
+// One left and one right frame, being compared.
+class Pair {
+ public:
+  Pair(const Seen& left, const Seen& right, const Sent& sent, const Aliases& aliases)
+      : left_(left.frame), right_(right.frame), sent_(sent), aliases_(aliases) {
+    if (left.place != right.place) {
+      trouble_ = "places";
+    } else if (left.mark != right.mark) {
+      trouble_ = "marks";
+    } else {
+      Compare();
+    }
+  }
+
+  const std::string& trouble() const { return trouble_; }
+  const Aliases& found() const { return found_; }
+
+ private:
+  void Compare() {
+    if (!CompareChecksums()) return;
+    MergeFields();
+    if (!trouble_.empty()) return;
+    HideWhatTheKernelMakesUp();
+    if (left_.size() != right_.size()) {
+      trouble_ = fmt::format("lengths {} and {}", left_.size(), right_.size());
+      return;
+    }
+    const auto [l, r] = std::ranges::mismatch(left_, right_);
+    if (l != left_.end())
+      trouble_ = fmt::format("byte {}: {:#04x} and {:#04x}", l - left_.begin(), *l, *r);
+  }
+
+  bool CompareChecksums() {
+    const Checksums left = VerifyChecksums(left_);
+    const Checksums right = VerifyChecksums(right_);
+    if (right.AnyBad() && !left.AnyBad())
+      trouble_ = "checksums: " + ToString(left) + " and " + ToString(right);
+    else if (left != right)
+      trouble_ = "states of checksums: " + ToString(left) + " and " + ToString(right);
+    return trouble_.empty();
+  }
+
+  // Whether `l` and `r` may be two random choices for one flow's new source.
+  bool MayDiffer(const Field& field, std::uint16_t l, std::uint16_t r) const {
+    const std::optional<Layers> layers = Dissect(left_);
+    if (!field.outer_source || !layers) return false;
+    if (layers->protocol == support::kSctp) return true;
+    if (!field.echo && ClassOf(l) != ClassOf(r)) return false;
+    if (!SourceWasSent(sent_.left, layers->src)) return true;  // the address was translated
+    return !WasSent(sent_.left, l) && !WasSent(sent_.right, r);
+  }
+
+  // Makes right's frame speak of left's ports.
+  void MergeFields() {
+    const std::vector<Field> fields = FieldsOf(left_);
+    const std::vector<Field> others = FieldsOf(right_);
+    if (fields.size() != others.size()) {
+      trouble_ = "kinds of packets";
+      return;
+    }
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const std::uint16_t l = Word(left_, fields[i].at);
+      const std::uint16_t r = Word(right_, others[i].at);
+      const bool known = aliases_.contains({l, r}) || found_.contains({l, r});
+      if (l == r && !known) continue;
+      if (!known && !MayDiffer(fields[i], l, r)) {
+        trouble_ = fmt::format("ports {} and {}", l, r);
+        return;
+      }
+      found_.insert({l, r});
+      RewriteField(right_, others[i].packet, others[i].at, l);
+    }
+  }
+
+  void HideWhatTheKernelMakesUp() {
+    const std::optional<Layers> l = Dissect(left_);
+    const std::optional<Layers> r = Dissect(right_);
+    if (!l || !r || l->v6 != r->v6) return;
+    for (auto* side : {&left_, &right_}) {
+      const Layers& layers = side == &left_ ? *l : *r;
+      HideIdentification(*side, layers);
+      // Rewriting a CRC by difference is not done, and it was verified above.
+      if (layers.protocol == support::kSctp && layers.checksum_at)
+        support::PutLong(*side, *layers.checksum_at, 0);
+      if (!layers.inner) continue;
+      const std::optional<Layers> inner = Dissect(*side, *layers.inner);
+      if (inner && inner->protocol == support::kSctp) support::PutWord(*side, layers.l4 + 2, 0);
+    }
+  }
+
+  void HideIdentification(Bytes& frame, const Layers& layers) const {
+    if (layers.v6) {
+      // Refragmenting makes a new one.  Its header is the last extension header.
+      if (layers.fragment) support::PutLong(frame, layers.l4 - 4, 0);
+      return;
+    }
+    const bool forwarded = std::ranges::any_of(sent_.left, [&](const Bytes& sent) {
+      const std::optional<Layers> s = Dissect(sent);
+      return s && s->fragment_id == layers.fragment_id;
+    });
+    if (forwarded) return;
+    support::PutWord(frame, layers.ip + 4, 0);
+    support::PutWord(frame, layers.ip + 10, 0);
+  }
+
+  Bytes left_;
+  Bytes right_;
+  const Sent& sent_;
+  const Aliases& aliases_;
+  Aliases found_;
+  std::string trouble_;
+};
+
+}  // namespace
+
+std::uint16_t SourcePort(const Bytes& frame) {
+  for (const Field& field : FieldsOf(frame))
+    if (field.outer_source) return Word(frame, field.at);
+  return 0;
+}
+
+std::string Describe(const Seen& seen) {
+  const std::string mark = seen.mark ? fmt::format("{:#x}", *seen.mark) : std::string("?");
+  return fmt::format("{} sees {} mark {}", NameOf(seen.place), support::Describe(seen.frame), mark);
+}
+
+std::string Describe(const std::vector<Seen>& seen) {
+  std::string text;
+  for (const Seen& one : seen) text += (text.empty() ? "" : "; ") + Describe(one);
+  return text.empty() ? "nothing" : text;
+}
+
+std::optional<std::string> Difference(const std::vector<Seen>& left, const std::vector<Seen>& right,
+                                      const Sent& sent, Aliases& aliases) {
+  if (left.size() != right.size())
+    return fmt::format("{} and {} packets arrive", left.size(), right.size());
+  std::vector<bool> taken(right.size());
+  for (const Seen& one : left) {
+    std::string nearest;
+    bool matched = false;
+    for (std::size_t i = 0; i < right.size() && !matched; ++i) {
+      if (taken[i]) continue;
+      const Pair pair(one, right[i], sent, aliases);
+      if (nearest.empty()) nearest = pair.trouble();
+      if (!pair.trouble().empty()) continue;
+      taken[i] = matched = true;
+      aliases.insert(pair.found().begin(), pair.found().end());
+    }
+    if (!matched) return nearest;
+  }
+  return std::nullopt;
+}
+
+}  // namespace natrix::oracle

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tests/oracle/scene.h"
+#include "tests/support/process.h"
+#include "userspace/model/config.h"
+
+namespace natrix::oracle {
+
+// What does the translating in a scene's node.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual const char* name() const = 0;
+  // Puts a configuration in force; when it returns, the next packet is judged by it.
+  virtual void Apply(const model::Config& config) = 0;
+  // What it knows about its connections, for a person who looks into a mismatch.
+  virtual std::string Explain() const = 0;
+};
+
+enum class EngineKind { kLegacy, kNft, kNatrix };
+// "legacy", "nft" or "natrix".
+std::optional<EngineKind> ParseEngine(std::string_view text);
+
+// iptables (of either backend) and ipset, or natrixd, for `scene`, which must outlive it.
+std::unique_ptr<Engine> MakeEngine(EngineKind kind, const Scene& scene);
+
+// A program of this build: natrixd, natrix.  Taken from the folder NATRIX_BIN_DIR names if that is
+// set, else from the build tree the tests were built in.
+std::string ProgramPath(const std::string& name);
+
+}  // namespace natrix::oracle

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/oracle/oracle_fixture.h"
+
+#include <cstdlib>
+
+#include "tests/support/checksum.h"
+#include "tests/support/setup_error.h"
+#include "userspace/config/load.h"
+
+namespace natrix::oracle {
+
+using support::VerifyChecksums;
+
+namespace {
+
+EngineKind KindFrom(const char* variable, EngineKind fallback) {
+  const char* text = std::getenv(variable);
+  return text ? ParseEngine(text).value() : fallback;
+}
+
+testing::AssertionResult Fail(const Exchange& exchange, const std::string& why) {
+  return testing::AssertionFailure() << why << "\n" << exchange.transcript();
+}
+
+std::string Mismatch(const Seen& seen, const Arrival& expected, std::uint16_t sent_port) {
+  const auto layers = support::Dissect(seen.frame);
+  if (!layers) return "something unreadable arrives";
+  if (seen.place != expected.place) return std::string("expected at ") + NameOf(expected.place);
+  if (layers->src != expected.src) return "expected from " + expected.src;
+  if (layers->dst != expected.dst) return "expected to " + expected.dst;
+  if ((SourcePort(seen.frame) != sent_port) != expected.port_changed)
+    return expected.port_changed ? "expected another port" : "expected the port it was sent with";
+  if (seen.mark != expected.mark) return "expected another mark";
+  if (VerifyChecksums(seen.frame).AnyBad()) return "expected right checksums";
+  return {};
+}
+
+}  // namespace
+
+model::Config ExampleConfig() {
+  config::Loaded loaded = config::LoadFile(NATRIX_SOURCE_DIR "/docs/examples/kube-ovn.yaml");
+  if (!loaded) throw support::SetupError(loaded.Render());
+  return *std::move(loaded.config);
+}
+
+Oracle::Oracle()
+    : nodes_(KindFrom("NATRIX_ORACLE_LEFT", EngineKind::kLegacy),
+             KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)),
+      exchange_(nodes_) {
+  nodes_.Apply(ExampleConfig());
+}
+
+PacketSpec Oracle::Tcp(const std::string& src, const std::string& dst, std::uint8_t flags) const {
+  return {.src = src,
+          .dst = dst,
+          .protocol = support::kTcp,
+          .sport = 40000,
+          .dport = 80,
+          .tcp_flags = flags};
+}
+
+PacketSpec Oracle::Udp(const std::string& src, const std::string& dst) const {
+  return {.src = src,
+          .dst = dst,
+          .protocol = support::kUdp,
+          .sport = 40000,
+          .dport = 53,
+          .payload = 20};
+}
+
+PacketSpec Oracle::Echo(const std::string& src, const std::string& dst) const {
+  return {
+      .src = src, .dst = dst, .protocol = support::kIcmp, .sport = 4711, .dport = 1, .payload = 20};
+}
+
+testing::AssertionResult Agree(const Exchange& exchange) {
+  if (!exchange.agreed()) return Fail(exchange, "the two nodes differ");
+  return testing::AssertionSuccess();
+}
+
+testing::AssertionResult Arrives(const Exchange& exchange, const Arrival& expected) {
+  if (!exchange.agreed()) return Fail(exchange, "the two nodes differ");
+  const auto& last = exchange.last();
+  if (last.left.size() != 1) return Fail(exchange, "expected one packet");
+  for (const Seen* seen : {&last.left[0], &last.right[0]}) {
+    const std::string trouble = Mismatch(*seen, expected, exchange.sent_port());
+    if (!trouble.empty()) return Fail(exchange, trouble);
+  }
+  return testing::AssertionSuccess();
+}
+
+testing::AssertionResult Vanishes(const Exchange& exchange) {
+  if (!exchange.agreed()) return Fail(exchange, "the two nodes differ");
+  if (!exchange.last().left.empty()) return Fail(exchange, "expected nothing to arrive");
+  return testing::AssertionSuccess();
+}
+
+}  // namespace natrix::oracle
