@@ -58,16 +58,16 @@ void Append(Excerpt& out, std::string_view character, bool pointed_at) {
   out.caret += pointed_at ? '^' : tab ? '\t' : ' ';
 }
 
-Excerpt ExcerptOf(const Diagnostic& d) {
-  const std::vector<std::string_view> characters = Characters(d.text);
-  const auto from = static_cast<std::size_t>(std::max(d.column, 1)) - 1;
-  const std::size_t to = from + static_cast<std::size_t>(std::max(d.width, 1));
+// `from` and `width` count characters of `line`.
+Excerpt ExcerptOf(std::string_view line, std::size_t from, std::size_t width) {
+  const std::vector<std::string_view> characters = Characters(line);
   std::size_t first = 0;
   if (characters.size() > kLineWidth && from > kLineWidth / 2) first = from - kLineWidth / 2;
   const std::size_t last = std::min(characters.size(), first + kLineWidth);
   Excerpt out;
   if (first > 0) out = {"...", "   "};
-  for (std::size_t i = first; i < last; ++i) Append(out, characters[i], i >= from && i < to);
+  for (std::size_t i = first; i < last; ++i)
+    Append(out, characters[i], i >= from && i < from + width);
   if (last < characters.size()) out.line += "...";
   // Something is missing at the end of the line.
   if (from >= last) out.caret += '^';
@@ -79,9 +79,8 @@ Excerpt ExcerptOf(const Diagnostic& d) {
 
 std::string Render(const Diagnostic& d) {
   if (d.line == 0) return fmt::format("{}: error: {}\n", d.file, d.message);
-  const Excerpt excerpt = ExcerptOf(d);
   std::string out = fmt::format("{}:{}:{}: error: {}\n", d.file, d.line, d.column, d.message);
-  out += fmt::format("{:>5} | {}\n      | {}\n", d.line, excerpt.line, excerpt.caret);
+  out += fmt::format("{:>5} | {}\n      | {}\n", d.line, d.text, d.caret);
   if (!d.help.empty()) out += fmt::format("      = help: {}\n", d.help);
   return out;
 }
@@ -97,14 +96,17 @@ void Diagnostics::Error(Span where, std::string_view message, std::string_view h
   const std::string_view pointed =
       offset < line.size() ? line.substr(offset, where.end - std::min(where.end, where.begin))
                            : std::string_view();
+  const std::size_t width = std::max<std::size_t>(1, CountCharacters(pointed));
+  Excerpt excerpt = ExcerptOf(line, static_cast<std::size_t>(at.column) - 1, width);
   list_.push_back({
       .file = source_.name(),
       .line = at.line,
       .column = at.column,
-      .width = std::max(1, static_cast<int>(CountCharacters(pointed))),
+      .width = static_cast<int>(width),
       .message = Printable(message),
       .help = Printable(help),
-      .text = std::string(line),
+      .text = std::move(excerpt.line),
+      .caret = std::move(excerpt.caret),
   });
 }
 

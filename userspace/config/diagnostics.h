@@ -19,7 +19,8 @@ struct Diagnostic {
   int width = 1;        // characters to point at, on this line
   std::string message;  // what is wrong, in the file's own words
   std::string help;     // what to write instead; empty when that cannot be known
-  std::string text;     // the offending line
+  std::string text;     // the offending line, of a long one the part around the place
+  std::string caret;    // what to print under `text`: spaces and ^^^
 };
 
 // "node.yaml:3:7: error: ..." with the line, a caret under the place, and the help.
