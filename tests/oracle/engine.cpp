@@ -22,10 +22,11 @@ class KernelEngine : public Engine {
  public:
   KernelEngine(EngineKind kind, const Scene& scene)
       : scene_(scene), backend_(kind == EngineKind::kNft ? "nft" : "legacy") {
-    // Conntrack judges sequence numbers; what is replaced is NAT, so segments are not dropped
-    // from it for those.
+    // What is compared is NAT, not conntrack's judgement of sequence numbers and checksums; which
+    // of a UDP-Lite segment it gets wrong: it takes UDP's number into the pseudo header.
     RunCommand(&scene_.node(), {"iptables-" + backend_, "-t", "nat", "-S"});
     support::Sysctl(scene_.node(), "net/netfilter/nf_conntrack_tcp_be_liberal", "1");
+    support::Sysctl(scene_.node(), "net/netfilter/nf_conntrack_checksum", "0");
   }
 
   const char* name() const override { return backend_ == "nft" ? "iptables-nft" : "iptables"; }

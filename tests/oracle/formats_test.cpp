@@ -133,11 +133,11 @@ TEST_P(Formats, UdpLiteIsMasqueraded) {
 TEST_P(Formats, OtherProtocolsAreMasqueradedByAddress) {
   for (const std::uint8_t protocol : {support::kGre, support::kEsp, support::Protocol{253}}) {
     const PacketSpec spec{
-        .src = cast().pod1, .dst = cast().web, .protocol = protocol, .payload = 40, .fill = 0};
+        .src = cast().pod1, .dst = cast().web, .protocol = protocol, .payload = 40};
     exchange_.Send(Place::kPod1, spec);
     EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, cast().web}));
 
-    exchange_.Reply(Place::kOutside, {.payload = 40, .fill = 0});
+    exchange_.Reply(Place::kOutside, {.payload = 40});
     EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().web, cast().pod1}));
   }
 }

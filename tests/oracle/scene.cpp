@@ -53,6 +53,7 @@ std::string GatewayMacOf(Place place) {
 
 namespace {
 
+constexpr int kPodMtu = 4000;
 constexpr Place kPods[] = {Place::kPod1, Place::kPod2, Place::kPod3};
 
 std::string PortOf(Place pod) { return fmt::format("p{}", static_cast<int>(pod) + 1); }
@@ -80,11 +81,19 @@ const Namespace& Scene::at(Place place) const { return others_[static_cast<std::
 void Scene::Connect() {
   support::MakeRouter(node_);
   support::MakeBridge(node_, kPodDevice, kPodDeviceMac);
+  // ovn0 of a real node is no bridge: iptables must not see its frames before they are routed.
+  support::TrySysctl(node_, "net/bridge/bridge-nf-call-iptables", "0");
+  support::TrySysctl(node_, "net/bridge/bridge-nf-call-ip6tables", "0");
   for (const Place pod : kPods) {
     const std::string port = PortOf(pod);
     support::MakeVeth({node_, port, fmt::format("02:00:00:00:03:0{}", static_cast<int>(pod))},
                       {at(pod), kUplink, MacOf(pod)});
     support::AddToBridge(node_, kPodDevice, port);
+    // Taps may send what the uplink cannot carry.
+    if (!options_.live) {
+      Ip(at(pod), fmt::format("link set {} mtu {}\n", kUplink, kPodMtu));
+      Ip(node_, fmt::format("link set {} mtu {}\n", port, kPodMtu));
+    }
     // The bridge must not flood to find a pod that has not spoken yet.
     support::RunCommand(&node_,
                         {"bridge", "fdb", "replace", MacOf(pod), "dev", port, "master", "static"});

@@ -111,6 +111,12 @@ std::unique_ptr<Tins::PDU> Transport(const PacketSpec& spec) {
       return std::make_unique<RawPDU>(SctpBytes(spec));
     case kUdpLite:
       return std::make_unique<RawPDU>(UdpLiteBytes(spec));
+    case kGre: {
+      Bytes bytes{0, 0, 0x08, 0};  // version 0, no flags (RFC 2784)
+      const Bytes inside = Payload(spec);
+      bytes.insert(bytes.end(), inside.begin(), inside.end());
+      return std::make_unique<RawPDU>(bytes);
+    }
     default:
       return std::make_unique<RawPDU>(Payload(spec));
   }
