@@ -48,7 +48,8 @@ function(natrix_test name)
     set(serial RUN_SERIAL TRUE)
   endif()
   # GTEST_SKIP shows as "Skipped" and does not fail ctest; tools/test makes it fail.
-  gtest_discover_tests(${name} TEST_PREFIX "${arg_LABEL}." DISCOVERY_MODE PRE_TEST
+  # A value-parameterised case keeps the name its author gave it: a dump of the value holds addresses.
+  gtest_discover_tests(${name} TEST_PREFIX "${arg_LABEL}." DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
     PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT} ${serial})
   set_property(GLOBAL APPEND PROPERTY NATRIX_TESTS "${arg_LABEL}:${name}") # for tests/vm
 endfunction()
