@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,10 @@ const std::vector<Broken> kText = {
      {"1:1 control character 0x7f: this is no text"}},
     {"Latin1", "node:\n  name: caf\xe9\n", {"2:12 byte 0xe9 is not UTF-8 text"}},
     {"OverlongUtf8", "a: \xc0\xaf\n", {"1:4 byte 0xc0 is not UTF-8 text"}},
+    {"OverlongUtf8OfThreeBytes", "a: \xe0\x80\xaf\n", {"1:4 byte 0xe0 is not UTF-8 text"}},
+    {"Surrogate", "a: \xed\xa0\x80\n", {"1:4 byte 0xed is not UTF-8 text"}},
+    {"BeyondUnicode", "a: \xf4\x90\x80\x80\n", {"1:4 byte 0xf4 is not UTF-8 text"}},
+    {"CutShortUtf8", "a: \xe2\x82", {"1:4 byte 0xe2 is not UTF-8 text"}},
     {"Utf16", std::string("\xff\xfen\0o\0", 6), {"1:1 byte 0xff is not UTF-8 text"}},
     {"TooLong", std::string(10 * 1024 * 1024, 'a'), {"1:1 the file is longer than 1048576 bytes"}},
     {"Directive", "%YAML 1.1\n---\nnode: {}\n", {"1:1 a YAML directive is not allowed here"}},
@@ -59,6 +64,9 @@ const std::vector<Broken> kText = {
      "node:\n    uplinks: [eth0]\n  podDevices: [ovn0]\n",
      {"3:3 invalid indentation in mapping"}},
     {"Tab", "node:\n\tname: a\n", {"2:1 indentation is written with spaces, not with a tab"}},
+    {"BlockScalarHeader",
+     Node("otherNodes:\n- 10.0.0.1\n- |0.0.0.2\n"),
+     {"4:11 what follows here is not YAML"}},
     {"ListAtTop", "- node\n", {"1:1 the configuration must be a mapping"}},
     {"WordAtTop", "node\n", {"1:1 the configuration must be a mapping"}},
     {"ComplexKey", Node("? [a]\n: 1\n"), {"3:3 a key must be a plain word"}},
@@ -194,6 +202,30 @@ TEST(BrokenConfigs, MoreThanTheMapsHoldIsRefused) {
 
   EXPECT_THAT(Problems(loaded),
               ElementsAre("4:9 the sets have more than 65536 members with this subnet"));
+}
+
+// What a bad disk or a merge conflict makes of a file: bytes changed, lost or doubled.
+TEST(BrokenConfigs, EveryDamagedExampleEndsInAnAnswer) {
+  const std::string whole = test::ReadSource("docs/examples/kube-ovn.yaml");
+  std::minstd_rand random(1);
+  const std::string bytes = "\n\t {}[]:,-#&*!|>'\"%@`~\\0a9./\xc3\x01";
+
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = whole;
+    for (auto edits = random() % 4 + 1; edits > 0; --edits) {
+      const std::size_t at = random() % text.size();
+      const std::size_t length = random() % 20;
+      if (random() % 3 == 0)
+        text.erase(at, length);
+      else if (random() % 2 == 0)
+        text.insert(at, text.substr(random() % text.size(), length));
+      else
+        text[at] = bytes[random() % bytes.size()];
+    }
+    const Loaded loaded = LoadText("t.yaml", text);
+    ASSERT_NE(loaded.config.has_value(), !loaded.diagnostics.empty()) << text;
+    for (const Diagnostic& d : loaded.diagnostics) ASSERT_GT(d.line, 0) << text;
+  }
 }
 
 TEST(BrokenConfigs, AFileThatCannotBeReadIsNamed) {

@@ -32,6 +32,9 @@ class Builder {
       : source_(source), diagnostics_(diagnostics) {
     fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
+    // Some messages go round the collected ones, to stderr by default.
+    diag_config.fp = nullptr;
+    diag_config.output_fn = [](fy_diag*, void*, const char*, std::size_t) {};
     diag_.reset(fy_diag_create(&diag_config));
     fy_diag_set_collect_errors(diag_.get(), true);
     fy_parse_cfg config{};
@@ -230,7 +233,9 @@ std::string SyntaxMessage(const char* message) {
   return std::string(text);
 }
 
+// Does nothing when the reason for the end was not libfyaml's.
 void Builder::ReportSyntax() {
+  const std::size_t before = diagnostics_.count();
   void* at = nullptr;
   while (const fy_diag_error* error = fy_diag_errors_iterate(diag_.get(), &at)) {
     if (error->type < FYET_ERROR) continue;
@@ -243,6 +248,9 @@ void Builder::ReportSyntax() {
     const std::size_t begin = source_.LineStart(error->line) + offset;
     diagnostics_.Error({begin, begin + 1}, SyntaxMessage(error->msg));
   }
+  // It knows no words for some mistakes, a block scalar's header among them.
+  if (diagnostics_.count() == before && fy_diag_got_error(diag_.get()))
+    diagnostics_.Error({last_, last_}, "what follows here is not YAML");
 }
 
 Span Builder::SpanOf(fy_token* token) const {
