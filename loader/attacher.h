@@ -44,6 +44,9 @@ class Attacher {
   virtual Result<> Detach(std::uint32_t ifindex) = 0;
   // The devices that have ours, as far as this process knows.
   virtual std::vector<std::uint32_t> Attached() const = 0;
+  // Removes what an earlier process attached in another way.  To be called when all is attached
+  // in this one.  Returns how many links or filters there were.
+  virtual Result<int> RemoveOtherMethod() = 0;
 };
 
 enum class Method { kAuto, kTcx, kClsact };

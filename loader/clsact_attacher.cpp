@@ -36,20 +36,13 @@ Result<bool> EnsureQdisc(std::uint32_t ifindex) {
   const int err = bpf_tc_hook_create(&hook);
   if (err == 0) return true;
   if (err != -EEXIST) return Fail(err, "create clsact qdisc (is module sch_ingress there?)");
+  // An `ingress` qdisc takes a filter for egress without a word, and runs it at ingress.
+  const auto kind = HookQdisc(ifindex);
+  if (!kind) return std::unexpected(kind.error());
+  if (*kind != "clsact")
+    return Fail(
+        fmt::format("it has a qdisc `{}`, which has no egress hook: replace it by clsact", *kind));
   return false;
-}
-
-// An egress filter was refused: the usual reason is an `ingress` qdisc where clsact would be.
-std::string WhyRefused(std::uint32_t ifindex) {
-  const auto devices = ListTcDevices();
-  if (!devices) return "";
-  for (const auto& device : *devices)
-    if (device.ifindex == ifindex && device.qdisc != "clsact")
-      return fmt::format(
-          " (the device has a qdisc `{}`, which has no egress hook: replace it by "
-          "clsact)",
-          device.qdisc);
-  return "";
 }
 
 // What our filter of that hook runs; 0 when there is none.
@@ -66,7 +59,7 @@ Result<> PutFilter(std::uint32_t ifindex, Hook hook, int prog_fd) {
   LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE,
               .handle = kFilterHandle, .priority = kFilterPriority);
   if (const int err = bpf_tc_attach(&tc_hook, &opts); err != 0)
-    return Fail(err, "attach tc filter" + WhyRefused(ifindex));
+    return Fail(err, "attach tc filter");
   return {};
 }
 
@@ -137,6 +130,19 @@ Result<> ClsactAttacher::Detach(std::uint32_t ifindex) {
   }
   devices_.erase(ifindex);
   return {};
+}
+
+Result<int> ClsactAttacher::RemoveOtherMethod() {
+  auto pins = ListLinkPins(root_);
+  if (!pins) return std::unexpected(std::move(pins).error());
+  int removed = 0;
+  for (const auto& pin : *pins) {
+    if (pin.what == "clsact") continue;
+    const std::string path = root_.LinksDir() + "/" + pin.file;
+    if (unlink(path.c_str()) != 0) return Fail(errno, "remove " + path);
+    ++removed;
+  }
+  return removed;
 }
 
 std::vector<std::uint32_t> ClsactAttacher::Attached() const {

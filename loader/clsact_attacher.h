@@ -21,6 +21,7 @@ class ClsactAttacher : public Attacher {
   Result<AttachOutcome> Attach(const Attachment& wanted) override;
   Result<> Detach(std::uint32_t ifindex) override;
   std::vector<std::uint32_t> Attached() const override;
+  Result<int> RemoveOtherMethod() override;
 
  private:
   Result<> RecordDevice(const Attachment& wanted, bool created_qdisc) const;

@@ -107,10 +107,10 @@ Result<Datapath> Datapath::Load(const PinRoot& root, const TableSizes& sizes) {
   if (auto adopted = datapath.Adopt(root); !adopted) return std::unexpected(adopted.error());
   if (auto loaded = LoadObject(datapath.object()); !loaded) return std::unexpected(loaded.error());
   if (auto repaired = datapath.RepairSlots(); !repaired) return std::unexpected(repaired.error());
+  if (auto pinned = datapath.PinPrograms(root); !pinned) return std::unexpected(pinned.error());
   auto created = datapath.RestorePins(root);
   if (!created) return std::unexpected(created.error());
   datapath.created_maps_ = *created;
-  if (auto pinned = datapath.PinPrograms(root); !pinned) return std::unexpected(pinned.error());
   return datapath;
 }
 
@@ -144,14 +144,22 @@ Result<> Datapath::RepairSlots() const {
 
 Result<int> Datapath::RestorePins(const PinRoot& root) const {
   int restored = 0;
+  const auto pin = [&](int fd, const std::string& path) -> Result<> {
+    if (access(path.c_str(), F_OK) == 0) return {};
+    if (const int err = bpf_obj_pin(fd, path.c_str()); err != 0) return Fail(err, "pin " + path);
+    ++restored;
+    return {};
+  };
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object()) {
     if (bpf_map__is_internal(map)) continue;
-    const std::string path = root.MapPath(bpf_map__name(map));
-    if (access(path.c_str(), F_OK) == 0) continue;
-    if (const int err = bpf_obj_pin(bpf_map__fd(map), path.c_str()); err != 0)
-      return Fail(err, "pin " + path);
-    ++restored;
+    auto done = pin(bpf_map__fd(map), root.MapPath(bpf_map__name(map)));
+    if (!done) return std::unexpected(std::move(done).error());
+  }
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object()) {
+    auto done = pin(bpf_program__fd(program), root.ProgPath(bpf_program__name(program)));
+    if (!done) return std::unexpected(std::move(done).error());
   }
   if (auto recorded = root.RecordLayout(NX_LAYOUT); !recorded)
     return std::unexpected(recorded.error());

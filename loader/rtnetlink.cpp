@@ -23,8 +23,8 @@ struct Walk {
 };
 
 // Hands over the messages of one datagram.
-Walk WalkDump(const char* data, std::size_t size, std::uint32_t sequence,
-              const OnMessage& on_message) {
+Walk WalkAnswer(const char* data, std::size_t size, std::uint32_t sequence,
+                const OnMessage& on_message) {
   Walk walk;
   int left = static_cast<int>(size);
   for (const auto* message = reinterpret_cast<const nlmsghdr*>(data); mnl_nlmsg_ok(message, left);
@@ -60,7 +60,7 @@ Result<> Rtnetlink::DumpRaw(std::uint16_t type, const void* header, std::size_t 
                             const OnMessage& on_message, const std::function<void()>& restart) {
   for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
     if (attempt > 0) restart();
-    auto whole = DumpOnce(type, header, size, on_message);
+    auto whole = Ask(NLM_F_REQUEST | NLM_F_DUMP, type, header, size, on_message);
     if (!whole) return std::unexpected(std::move(whole).error());
     if (*whole) return {};
   }
@@ -69,12 +69,12 @@ Result<> Rtnetlink::DumpRaw(std::uint16_t type, const void* header, std::size_t 
   return {};
 }
 
-Result<bool> Rtnetlink::DumpOnce(std::uint16_t type, const void* header, std::size_t size,
-                                 const OnMessage& on_message) {
+Result<bool> Rtnetlink::Ask(std::uint16_t flags, std::uint16_t type, const void* header,
+                            std::size_t size, const OnMessage& on_message) {
   std::array<char, 256> request{};
   nlmsghdr* message = mnl_nlmsg_put_header(request.data());
   message->nlmsg_type = type;
-  message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  message->nlmsg_flags = flags;
   message->nlmsg_seq = ++sequence_;
   std::memcpy(mnl_nlmsg_put_extra_header(message, size), header, size);
   if (mnl_socket_sendto(socket_.get(), message, message->nlmsg_len) < 0)
@@ -85,9 +85,10 @@ Result<bool> Rtnetlink::DumpOnce(std::uint16_t type, const void* header, std::si
   for (;;) {
     const ssize_t got = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Fail(errno, "receive rtnetlink dump");
-    const Walk walk = WalkDump(buffer.data(), static_cast<std::size_t>(got), sequence_, on_message);
-    if (walk.err != 0) return Fail(walk.err, "rtnetlink dump");
+    if (got < 0) return Fail(errno, "receive rtnetlink answer");
+    const Walk walk =
+        WalkAnswer(buffer.data(), static_cast<std::size_t>(got), sequence_, on_message);
+    if (walk.err != 0) return Fail(walk.err, "rtnetlink answer");
     interrupted |= walk.interrupted;
     if (walk.done) return !interrupted;
   }

@@ -31,6 +31,17 @@ class Rtnetlink {
     return DumpRaw(type, &header, sizeof(header), on_message, restart);
   }
 
+  // Asks for one thing; ENOENT when there is no such.
+  template <typename Header>
+  Result<> Get(std::uint16_t type, const Header& header, const OnMessage& on_message) {
+    // NLM_F_ACK: an empty answer ends, too.  NLM_F_ECHO: without it the kernel tells a qdisc to
+    // the subscribers of its group only.
+    auto got =
+        Ask(NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO, type, &header, sizeof(header), on_message);
+    if (!got) return std::unexpected(std::move(got).error());
+    return {};
+  }
+
   // Hands over what has arrived; does not block.  false: messages were lost (ENOBUFS), and the
   // caller must look at everything anew.
   Result<bool> Drain(const OnMessage& on_message);
@@ -44,8 +55,9 @@ class Rtnetlink {
   explicit Rtnetlink(mnl_socket* socket) : socket_(socket) {}
   Result<> DumpRaw(std::uint16_t type, const void* header, std::size_t size,
                    const OnMessage& on_message, const std::function<void()>& restart);
-  Result<bool> DumpOnce(std::uint16_t type, const void* header, std::size_t size,
-                        const OnMessage& on_message);
+  // false: something changed while the kernel answered.
+  Result<bool> Ask(std::uint16_t flags, std::uint16_t type, const void* header, std::size_t size,
+                   const OnMessage& on_message);
 
   std::unique_ptr<mnl_socket, Close> socket_;
   std::uint32_t sequence_ = 0;

@@ -70,19 +70,35 @@ Result<std::vector<TcFilter>> ListFilters(std::uint32_t ifindex, Hook hook) {
   return filters;
 }
 
-Result<std::vector<TcDevice>> ListTcDevices() {
+Result<std::string> HookQdisc(std::uint32_t ifindex) {
   auto socket = Rtnetlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   tcmsg request{};
   request.tcm_family = AF_UNSPEC;
-  std::vector<TcDevice> devices;
+  request.tcm_ifindex = static_cast<int>(ifindex);
+  request.tcm_parent = TC_H_INGRESS;
+  std::string found;
+  auto done = socket->Get(RTM_GETQDISC, request, [&](const nlmsghdr& message) {
+    if (const nlattr* kind = FindTop(message, TCA_KIND)) found = mnl_attr_get_str(kind);
+  });
+  if (!done && done.error().code().value() == ENOENT) return std::string();
+  if (!done) return Fail(std::move(done).error(), "look for a qdisc");
+  return found;
+}
+
+Result<std::vector<std::uint32_t>> ListClsactDevices() {
+  auto socket = Rtnetlink::Open();
+  if (!socket) return std::unexpected(std::move(socket).error());
+  tcmsg request{};
+  request.tcm_family = AF_UNSPEC;
+  std::vector<std::uint32_t> devices;
   auto done = socket->Dump(
       RTM_GETQDISC, request,
       [&](const nlmsghdr& message) {
         const auto* tcm = static_cast<const tcmsg*>(mnl_nlmsg_get_payload(&message));
         const nlattr* kind = FindTop(message, TCA_KIND);
-        if (kind == nullptr || tcm->tcm_parent != TC_H_INGRESS) return;
-        devices.push_back({static_cast<std::uint32_t>(tcm->tcm_ifindex), mnl_attr_get_str(kind)});
+        if (kind != nullptr && std::string_view(mnl_attr_get_str(kind)) == "clsact")
+          devices.push_back(static_cast<std::uint32_t>(tcm->tcm_ifindex));
       },
       [&] { devices.clear(); });
   if (!done) return Fail(std::move(done).error(), "list qdiscs");

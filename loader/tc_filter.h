@@ -36,11 +36,10 @@ struct TcFilter {
 // The filters of one hook, ours and others'; none when the device has no clsact qdisc.
 Result<std::vector<TcFilter>> ListFilters(std::uint32_t ifindex, Hook hook);
 
-struct TcDevice {
-  std::uint32_t ifindex = 0;
-  std::string qdisc;  // kind at the ingress hook: "clsact" or "ingress"
-};
-// Every device of this network namespace with an ingress or clsact qdisc.
-Result<std::vector<TcDevice>> ListTcDevices();
+// The kind of qdisc where clsact would be: "clsact", "ingress", or "" for none.
+Result<std::string> HookQdisc(std::uint32_t ifindex);
+
+// The index of every device of this network namespace that has a clsact qdisc.
+Result<std::vector<std::uint32_t>> ListClsactDevices();
 
 }  // namespace natrix::loader

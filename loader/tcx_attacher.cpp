@@ -8,6 +8,7 @@
 
 #include <cstdio>
 
+#include "loader/clsact_attacher.h"
 #include "loader/link_pins.h"
 
 namespace natrix::loader {
@@ -133,6 +134,15 @@ Result<> TcxAttacher::Detach(std::uint32_t ifindex) {
     links_.erase(found);  // the last reference: the kernel detaches
   }
   return {};
+}
+
+Result<int> TcxAttacher::RemoveOtherMethod() {
+  ClsactAttacher other(root_);
+  if (auto adopted = other.Adopt(); !adopted) return std::unexpected(std::move(adopted).error());
+  const auto devices = other.Attached();
+  for (const std::uint32_t ifindex : devices)
+    if (auto done = other.Detach(ifindex); !done) return std::unexpected(std::move(done).error());
+  return static_cast<int>(devices.size());
 }
 
 std::vector<std::uint32_t> TcxAttacher::Attached() const {

@@ -22,6 +22,7 @@ class TcxAttacher : public Attacher {
   Result<AttachOutcome> Attach(const Attachment& wanted) override;
   Result<> Detach(std::uint32_t ifindex) override;
   std::vector<std::uint32_t> Attached() const override;
+  Result<int> RemoveOtherMethod() override;
 
  private:
   struct Link {

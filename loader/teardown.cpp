@@ -38,13 +38,12 @@ Result<int> RemoveFilters(const PinRoot& root, const std::vector<LinkPin>& pins)
   for (const auto& pin : pins)
     if (pin.what == "clsact")
       made[pin.ifindex] = fs::read_symlink(root.LinksDir() + "/" + pin.file, ignored) == "created";
-  auto devices = ListTcDevices();
+  auto devices = ListClsactDevices();
   if (!devices) return std::unexpected(std::move(devices).error());
   int removed = 0;
-  for (const auto& device : *devices) {
-    auto filters = RemoveClsact(device.ifindex, made[device.ifindex]);
-    if (!filters)
-      return Fail(std::move(filters).error(), "device " + std::to_string(device.ifindex));
+  for (const std::uint32_t ifindex : *devices) {
+    auto filters = RemoveClsact(ifindex, made[ifindex]);
+    if (!filters) return Fail(std::move(filters).error(), "device " + std::to_string(ifindex));
     removed += *filters;
   }
   return removed;

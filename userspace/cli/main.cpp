@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <bpf/libbpf.h>
+
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
@@ -67,6 +69,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  libbpf_set_print(nullptr);  // every failure comes back as an error, and is told once
   CLI::App app("natrix shows what the datapath does, and takes it away", "natrix");
   Arguments arguments;
   Declare(app, arguments);

@@ -168,6 +168,7 @@ void Daemon::OnSignal() {
 
 void Daemon::Reload() {
   notify_.Reloading();
+  SuspectAll();
   auto loaded = config::LoadFile(options_.config_path);
   std::string error;
   if (!loaded) {
@@ -215,16 +216,20 @@ void Daemon::OnNetlink() {
   if (complete && *complete) return;
   if (!complete) log_.error("netlink {}", complete.error().ToString());
   log_.warn("netlink overrun, everything is looked at anew");
-  for (const auto& [ifindex, device] : managed_) suspects_.insert(ifindex);
+  SuspectAll();
   settle_->ArmOnce(kSettle);
 }
 
 // What no notification tells: pins that went with bpffs, sysctls, a link that was forced off.
 void Daemon::OnTick() {
   tick_->Acknowledge();
+  SuspectAll();
+  settle_->ArmOnce(kSettle);
+}
+
+void Daemon::SuspectAll() {
   RestorePins();
   for (const auto& [ifindex, device] : managed_) suspects_.insert(ifindex);
-  settle_->ArmOnce(kSettle);
 }
 
 void Daemon::RestorePins() {
@@ -257,7 +262,7 @@ Result<> Daemon::Follow(const model::Config& config) {
   if (report->changed())
     log_.info("apply generation={} written={} erased={}", report->generation, report->written,
               report->erased);
-  AttachWanted(wanted);
+  if (AttachWanted(wanted) && !other_method_removed_) RemoveOtherMethod();
   return {};
 }
 
@@ -317,6 +322,18 @@ bool Daemon::AttachOne(std::uint32_t ifindex, const Managed& device) {
     log_.info("attach device={} ifindex={} role={} method={} {}", device.name, ifindex,
               RoleName(device.role), attacher_->method(), how);
   return true;
+}
+
+void Daemon::RemoveOtherMethod() {
+  const auto removed = attacher_->RemoveOtherMethod();
+  if (!removed) {
+    log_.error("attach {}", removed.error().ToString());
+    return;
+  }
+  other_method_removed_ = true;
+  if (*removed > 0)
+    log_.info("attach method={} took the place of another, removed={}", attacher_->method(),
+              *removed);
 }
 
 std::string Daemon::StatusLine() const {

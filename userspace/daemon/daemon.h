@@ -70,6 +70,9 @@ class Daemon {
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
   bool AttachOne(std::uint32_t ifindex, const Managed& device);
+  void RemoveOtherMethod();
+  // Pins and attachments are looked at anew, not only believed.
+  void SuspectAll();
   void RestorePins();
   std::string StatusLine() const;
 
@@ -86,6 +89,7 @@ class Daemon {
   std::map<std::uint32_t, Managed> managed_;            // by ifindex
   std::set<std::uint32_t> suspects_;                    // devices whose attachment may be lost
   std::map<std::uint32_t, std::string> attach_errors_;  // logged once, not every tick
+  bool other_method_removed_ = false;
   std::string last_error_;
   std::uint32_t generation_ = 0;
 
