@@ -74,11 +74,25 @@ flow_middle(struct nx_tuple *to, struct nx_flow *entry,
 	entry->undecided = 0;
 }
 
+/* The entry of `key` when it is not in nx_flow, or was not a moment ago.
+ *
+ * Established flows are asked once more: flow_establish() on another CPU may
+ * have moved the entry between the caller's look there and ours here, and an
+ * answer taken for a stranger would be reset by this node's own stack.
+ */
+static __always_inline struct nx_flow *
+flow_lookup_other(const struct nx_tuple *key)
+{
+	struct nx_flow *flow = bpf_map_lookup_elem(&nx_embryo, key);
+
+	return flow ? flow : bpf_map_lookup_elem(&nx_flow, key);
+}
+
 static __always_inline struct nx_flow *flow_lookup(const struct nx_tuple *key)
 {
 	struct nx_flow *flow = bpf_map_lookup_elem(&nx_flow, key);
 
-	return flow ? flow : bpf_map_lookup_elem(&nx_embryo, key);
+	return flow ? flow : flow_lookup_other(key);
 }
 
 /* Longer silent than its state allows. */

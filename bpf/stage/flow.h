@@ -108,8 +108,8 @@ static __noinline struct nx_flow *embryo_find(struct nx_pkt *pkt)
 	struct nx_flow *flow, copy;
 
 	flow = bpf_map_lookup_elem(&nx_embryo, &pkt->tuple);
-	if (!flow)
-		return NULL;
+	if (!flow) /* moved under us, or none: see flow_lookup_other() */
+		return bpf_map_lookup_elem(&nx_flow, &pkt->tuple);
 	if (flow_expired(&pkt->tuple, flow)) {
 		flow_forget(&pkt->tuple, flow);
 		return NULL;

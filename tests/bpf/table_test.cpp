@@ -72,26 +72,5 @@ TEST_P(Table, AFullTableKeepsNewFlowsAmongTheEmbryos) {
   EXPECT_GT(CountEmbryos(), 0U);
 }
 
-TEST_P(Table, ANewFlowWhoseAnswersAreTakenIsMovedToAnotherPort) {
-  // From outside to the pod, then the pod's own use of the same two ends: the answers to one are
-  // the packets of the other.
-  const PacketSpec in = Udp(cast().web, cast().kept_pod);
-  PacketSpec taken = in;
-  taken.src = cast().router;
-  Run(Hook::kOut, taken);
-  nx_flow flow = *Embryo(Key(taken));
-  nx_tuple reply = Key(in);
-  std::swap(reply.src, reply.dst);
-  std::swap(reply.sport, reply.dport);
-  flow.role = NX_ROLE_MIDDLE;  // any entry with that key will do
-  SetEmbryo(reply, flow);
-  nx_flow held = flow;
-  held.role = NX_ROLE_ORIGINAL;
-  EraseEmbryo(reply);
-  SetEmbryo(reply, held);
-  const Outcome out = Run(Hook::kOut, in);
-  EXPECT_FALSE(out.dropped);
-}
-
 }  // namespace
 }  // namespace natrix
