@@ -194,14 +194,25 @@ TEST(BrokenConfigs, AHundredErrorsAreShownAndTheRestCounted) {
   EXPECT_THAT(loaded.Render(), HasSubstr("t.yaml: 250 errors, the first 100 are shown\n"));
 }
 
-TEST(BrokenConfigs, MoreThanTheMapsHoldIsRefused) {
+TEST(BrokenConfigs, MoreCidrsThanTheMapsHoldAreRefused) {
   std::string text = std::string(kNode) + "subnets:\n- name: big\n  natOutgoing: true\n  cidrs:\n";
   for (int i = 0; i < 22000; ++i) text += fmt::format("  - 10.{}.{}.0/24\n", i / 256, i % 256);
 
   const Loaded loaded = LoadText("t.yaml", text);
 
+  // Line 7 holds the first CIDR; each is in three sets, and 3 * 21845 is 65535.
+  EXPECT_THAT(Problems(loaded), ElementsAre("21852:5 one too many: the sets hold 65536 members"));
+}
+
+TEST(BrokenConfigs, MoreFloatingIpsThanTheMapsHoldAreRefused) {
+  std::string text = std::string(kNode) + "floatingIPs:\n";
+  for (int i = 0; i < 8193; ++i)
+    text += fmt::format("- {{external: 1.0.{0}.{1}, internal: 2.0.{0}.{1}}}\n", i / 256, i % 256);
+
+  const Loaded loaded = LoadText("t.yaml", text);
+
   EXPECT_THAT(Problems(loaded),
-              ElementsAre("4:9 the sets have more than 65536 members with this subnet"));
+              ElementsAre("8196:14 one too many: there can be 8192 floating IPs"));
 }
 
 // What a bad disk or a merge conflict makes of a file: bytes changed, lost or doubled.

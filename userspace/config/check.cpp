@@ -8,6 +8,8 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "maps/abi/set.h"
 #include "userspace/config/overlap.h"
@@ -138,25 +140,35 @@ void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
                       "each needs a bit that the other does not have");
 }
 
-// What the maps hold is fixed when they are created.
+// How many sets hold a CIDR of this subnet.
+std::size_t SetsOf(const model::Subnet& subnet) {
+  if (!subnet.IsManaged()) return 0;
+  return 1u + subnet.nat_outgoing + (subnet.gateway_type == model::GatewayType::kDistributed);
+}
+
+// What the maps hold is fixed when they are created.  Points at the first value too many.
 void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
-  const model::Config& config = decoded.config;
-  std::size_t members = config.service_cidrs.size() + config.other_nodes.size();
-  for (std::size_t i = 0; i < config.subnets.size(); ++i) {
-    const model::Subnet& subnet = config.subnets[i];
-    if (!subnet.IsManaged()) continue;
-    const bool distributed = subnet.gateway_type == model::GatewayType::kDistributed;
-    members += subnet.cidrs.size() * (1u + subnet.nat_outgoing + distributed);
+  const Places& places = decoded.places;
+  std::vector<std::pair<Span, std::size_t>> costs;
+  for (const Span where : places.service_cidrs) costs.emplace_back(where, 1);
+  for (const Span where : places.other_nodes) costs.emplace_back(where, 1);
+  for (const Places::FloatingIp& where : places.floating_ips) costs.emplace_back(where.external, 1);
+  for (std::size_t i = 0; i < places.subnets.size(); ++i)
+    for (const Span where : places.subnets[i].cidrs)
+      costs.emplace_back(where, SetsOf(decoded.config.subnets[i]));
+  std::ranges::sort(costs, {}, [](const auto& cost) { return cost.first.begin; });
+  std::size_t members = 0;
+  for (const auto& [where, cost] : costs) {
+    members += cost;
     if (members <= NX_MAX_PREFIXES) continue;
-    diagnostics.Error(
-        decoded.places.subnets[i].name,
-        fmt::format("the sets have more than {} members with this subnet", NX_MAX_PREFIXES));
-    return;
+    diagnostics.Error(where, fmt::format("one too many: the sets hold {} members", NX_MAX_PREFIXES),
+                      "a CIDR counts once for every set that its subnet is in");
+    break;
   }
-  const std::size_t most = NX_MAX_FIP / 2;  // an entry for each side
-  if (config.floating_ips.size() > most)
-    diagnostics.Error(decoded.places.floating_ips[most].external,
-                      fmt::format("more than {} floating IPs", most));
+  constexpr std::size_t kMostFloating = NX_MAX_FIP / 2;  // an entry for each side
+  if (places.floating_ips.size() > kMostFloating)
+    diagnostics.Error(places.floating_ips[kMostFloating].external,
+                      fmt::format("one too many: there can be {} floating IPs", kMostFloating));
 }
 
 }  // namespace
