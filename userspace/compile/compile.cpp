@@ -107,12 +107,20 @@ void Reserve(std::array<nx_port_word, NX_PORT_WORDS>& words,
 
 Wanted Compile(const model::Config& config, const model::Host& host) {
   Wanted wanted;
-  wanted.config = Scalars(config, host);
+  FollowHost(config, host, wanted);
   const std::vector<SetMember> members = MembersOf(config);
   wanted.set = Sets(members);
   for (const Membership& entry : Memberships(config, members))
     wanted.net.emplace(entry.prefix.ToAbi(), entry.net);
   wanted.fip = FloatingIps(config.floating_ips);
+  return wanted;
+}
+
+void FollowHost(const model::Config& config, const model::Host& host, Wanted& wanted) {
+  wanted.config = Scalars(config, host);
+  wanted.device.clear();
+  wanted.local.clear();
+  wanted.port.fill({});
   for (const model::Device& device : host.devices) {
     if (const auto role = RoleOf(config.node, device.name))
       wanted.device.emplace(device.ifindex, DeviceEntry(device, *role));
@@ -121,7 +129,6 @@ Wanted Compile(const model::Config& config, const model::Host& host) {
   }
   Reserve(wanted.port, config.masquerade.reserved_ports);
   Reserve(wanted.port, host.reserved);
-  return wanted;
 }
 
 }  // namespace natrix::compile

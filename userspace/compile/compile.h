@@ -41,6 +41,10 @@ struct Wanted {
 
 Wanted Compile(const model::Config& config, const model::Host& host);
 
+// Makes `wanted`, which Compile made of the same configuration, that of another host: what depends
+// on devices, addresses and port settings anew, and not the prefixes, of which there may be many.
+void FollowHost(const model::Config& config, const model::Host& host, Wanted& wanted);
+
 // What turns `live` into `wanted`: keys to delete, pairs to write.
 template <typename K, typename V>
 struct Edits {

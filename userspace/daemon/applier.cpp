@@ -34,6 +34,7 @@ Result<> Read(const View& view, Table<K, V>& table) {
 template <typename View, typename K, typename V>
 Result<> Erase(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
                ApplyReport& report) {
+  if (SameTable(live, wanted)) return {};
   const auto edits = compile::Diff(live, wanted);
   if (edits.erase.empty()) return {};
   if (auto done = view.EraseAll(edits.erase); !done) return done;
@@ -45,6 +46,7 @@ Result<> Erase(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
 template <typename View, typename K, typename V>
 Result<> Upsert(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
                 ApplyReport& report) {
+  if (SameTable(live, wanted)) return {};
   const auto edits = compile::Diff(live, wanted);
   if (edits.write.empty()) return {};
   if (auto done = view.UpsertAll(edits.write); !done) return done;

@@ -58,7 +58,7 @@ std::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::Start(const Options
 std::optional<StartFailure> Daemon::TryStart() {
   auto loaded = config::LoadFile(options_.config_path);
   if (!loaded) return StartFailure{StartFailure::Kind::kBadConfig, loaded.Render()};
-  config_ = *std::move(loaded.config);
+  const model::Flows flows = loaded.config->flows;
 
   if (auto prepared = root_.Prepare(); !prepared) return FailureOf(prepared.error());
   auto lock = loader::PinRootLock::Acquire(root_, kLockPatience);
@@ -72,15 +72,15 @@ std::optional<StartFailure> Daemon::TryStart() {
   lock_ = *std::move(lock);
 
   Result<> done = OpenSources();  // before the first look at the node: no change goes unseen
-  if (done) done = LoadDatapath();
-  if (done) done = Reconcile();
+  if (done) done = LoadDatapath(flows);
+  if (done) done = Adopt(*std::move(loaded.config));
   if (!done) return FailureOf(done.error());
   return std::nullopt;
 }
 
-Result<> Daemon::LoadDatapath() {
-  auto datapath = loader::Datapath::Load(root_, {.max_established = config_.flows.max_established,
-                                                 .max_embryos = config_.flows.max_embryos});
+Result<> Daemon::LoadDatapath(const model::Flows& flows) {
+  auto datapath = loader::Datapath::Load(
+      root_, {.max_established = flows.max_established, .max_embryos = flows.max_embryos});
   if (!datapath) return std::unexpected(std::move(datapath).error());
   datapath_ = *std::move(datapath);
   for (const auto& warning : datapath_->warnings()) log_.warn("adopt {}", warning);
@@ -173,15 +173,16 @@ void Daemon::Reload() {
   std::string error;
   if (!loaded) {
     error = loaded.Render();
-  } else if (auto done = Follow(*loaded.config); !done) {
-    error = done.error().ToString();
-    // The maps may be half-way: bring back what the configuration in force asks for.
-    if (auto back = Follow(config_); !back) log_.error("reload {}", back.error().ToString());
   } else {
-    if (loaded.config->flows.max_established != config_.flows.max_established ||
-        loaded.config->flows.max_embryos != config_.flows.max_embryos)
+    const model::Flows before = config_.flows;
+    if (auto done = Adopt(*std::move(loaded.config)); !done) {
+      error = done.error().ToString();
+      // The maps may be half-way: bring back what the configuration in force asks for.
+      if (auto back = Reconcile(); !back) log_.error("reload {}", back.error().ToString());
+    }
+    if (before.max_established != config_.flows.max_established ||
+        before.max_embryos != config_.flows.max_embryos)
       log_.warn("reload the flow tables keep their size: `natrix detach`, then start natrixd");
-    config_ = *std::move(loaded.config);
   }
   if (error.empty())
     log_.info("reload ok {}", StatusLine());
@@ -191,33 +192,43 @@ void Daemon::Reload() {
 }
 
 void Daemon::OnNetlink() {
-  auto complete = netlink_->Drain([this](const nlmsghdr& message) {
-    const void* payload = mnl_nlmsg_get_payload(&message);
-    switch (message.nlmsg_type) {
-      case RTM_DELLINK:
-        // Its index may be given to another device before we look.
-        suspects_.insert(
-            static_cast<std::uint32_t>(static_cast<const ifinfomsg*>(payload)->ifi_index));
-        break;
-      case RTM_DELQDISC:
-      case RTM_DELTFILTER:
-        suspects_.insert(
-            static_cast<std::uint32_t>(static_cast<const tcmsg*>(payload)->tcm_ifindex));
-        break;
-      case RTM_NEWLINK:
-      case RTM_NEWADDR:
-      case RTM_DELADDR:
-        break;
-      default:
-        return;  // our own filters, mostly
-    }
-    settle_->ArmOnce(kSettle);
-  });
+  auto complete = netlink_->Drain([this](const nlmsghdr& message) { OnMessage(message); });
   if (complete && *complete) return;
   if (!complete) log_.error("netlink {}", complete.error().ToString());
   log_.warn("netlink overrun, everything is looked at anew");
   SuspectAll();
   settle_->ArmOnce(kSettle);
+}
+
+void Daemon::OnMessage(const nlmsghdr& message) {
+  const void* payload = mnl_nlmsg_get_payload(&message);
+  switch (message.nlmsg_type) {
+    case RTM_DELLINK:
+      // Its index may be given to another device before we look.
+      suspects_.insert(
+          static_cast<std::uint32_t>(static_cast<const ifinfomsg*>(payload)->ifi_index));
+      break;
+    case RTM_DELQDISC:
+    case RTM_DELTFILTER:
+      if (!SuspectTc(static_cast<std::uint32_t>(static_cast<const tcmsg*>(payload)->tcm_ifindex)))
+        return;
+      break;
+    case RTM_NEWLINK:
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+      break;
+    default:
+      return;  // our own filters, mostly
+  }
+  settle_->ArmOnce(kSettle);
+}
+
+// Somebody removed a qdisc or a filter: perhaps ours.  false: it is no concern of ours.
+bool Daemon::SuspectTc(std::uint32_t ifindex) {
+  if (attacher_->method() == "tcx" || !managed_.contains(ifindex)) return false;
+  if (brake_.Brakes(ifindex, RepairBrake::Clock::now())) return false;
+  suspects_.insert(ifindex);
+  return true;
 }
 
 // What no notification tells: pins that went with bpffs, sysctls, a link that was forced off.
@@ -247,13 +258,30 @@ void Daemon::RestorePins() {
     log_.warn("pins restored={}", *restored);
 }
 
-Result<> Daemon::Reconcile() { return Follow(config_); }
-
-Result<> Daemon::Follow(const model::Config& config) {
-  auto host = ReadHost();
+Result<> Daemon::Reconcile() {
+  auto host = AskHost();
   if (!host) return std::unexpected(std::move(host).error());
-  host->hz = hz_;
-  const compile::Wanted wanted = compile::Compile(config, *host);
+  compile::FollowHost(config_, *host, wanted_);
+  return Follow(wanted_);
+}
+
+Result<> Daemon::Adopt(model::Config config) {
+  auto host = AskHost();
+  if (!host) return std::unexpected(std::move(host).error());
+  compile::Wanted wanted = compile::Compile(config, *host);
+  if (auto done = Follow(wanted); !done) return done;
+  config_ = std::move(config);
+  wanted_ = std::move(wanted);
+  return {};
+}
+
+Result<model::Host> Daemon::AskHost() const {
+  auto host = ReadHost();
+  if (host) host->hz = hz_;
+  return host;
+}
+
+Result<> Daemon::Follow(const compile::Wanted& wanted) {
   // A device has its entry in nx_device as long as it has our programs.
   DetachUnwanted(wanted);
   auto report = applier_->Apply(wanted);
@@ -316,12 +344,22 @@ bool Daemon::AttachOne(std::uint32_t ifindex, const Managed& device) {
   }
   attach_errors_.erase(ifindex);
   const bool repaired = managed_.contains(ifindex) && outcome->created;
+  if (repaired) CountRepair(ifindex, device.name);
   managed_[ifindex] = device;
   const char* how = repaired ? "repaired" : outcome->created ? "new" : "adopted";
   if (outcome->created || outcome->replaced)
     log_.info("attach device={} ifindex={} role={} method={} {}", device.name, ifindex,
               RoleName(device.role), attacher_->method(), how);
   return true;
+}
+
+void Daemon::CountRepair(std::uint32_t ifindex, const std::string& name) {
+  const auto now = RepairBrake::Clock::now();
+  const bool braked = brake_.Brakes(ifindex, now);
+  brake_.CountRepair(ifindex, now);
+  if (!braked && brake_.Brakes(ifindex, now))
+    log_.warn("attach device={} is detached by somebody again and again: repaired every {} s only",
+              name, kTick.count() / 1000);
 }
 
 void Daemon::RemoveOtherMethod() {

@@ -19,6 +19,7 @@
 #include "userspace/daemon/applier.h"
 #include "userspace/daemon/event_loop.h"
 #include "userspace/daemon/notify.h"
+#include "userspace/daemon/repair_brake.h"
 #include "userspace/model/config.h"
 
 namespace natrix::daemon {
@@ -55,21 +56,27 @@ class Daemon {
 
   Daemon(const Options& options, spdlog::logger& log);
   std::optional<StartFailure> TryStart();
-  Result<> LoadDatapath();
+  Result<> LoadDatapath(const model::Flows& flows);
   Result<> LearnHz();
   Result<> OpenSources();
 
   void Reload();
   void OnNetlink();
+  void OnMessage(const nlmsghdr& message);
+  bool SuspectTc(std::uint32_t ifindex);
   void OnTick();
   void OnSignal();
 
   // Asks the node anew and makes everything follow.
   Result<> Reconcile();
-  Result<> Follow(const model::Config& config);
+  // Puts another configuration in force; on an error the one before is still config_.
+  Result<> Adopt(model::Config config);
+  Result<> Follow(const compile::Wanted& wanted);
+  Result<model::Host> AskHost() const;
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
   bool AttachOne(std::uint32_t ifindex, const Managed& device);
+  void CountRepair(std::uint32_t ifindex, const std::string& name);
   void RemoveOtherMethod();
   // Pins and attachments are looked at anew, not only believed.
   void SuspectAll();
@@ -82,6 +89,7 @@ class Daemon {
   loader::PinRoot root_;
   std::optional<loader::PinRootLock> lock_;
   model::Config config_;
+  compile::Wanted wanted_;  // of config_ and the host as it was last asked
   std::uint32_t hz_ = 0;
   std::optional<loader::Datapath> datapath_;
   std::optional<Applier> applier_;
@@ -89,6 +97,7 @@ class Daemon {
   std::map<std::uint32_t, Managed> managed_;            // by ifindex
   std::set<std::uint32_t> suspects_;                    // devices whose attachment may be lost
   std::map<std::uint32_t, std::string> attach_errors_;  // logged once, not every tick
+  RepairBrake brake_;
   bool other_method_removed_ = false;
   std::string last_error_;
   std::uint32_t generation_ = 0;
