@@ -142,16 +142,29 @@ class Pair {
       // Rewriting a CRC by difference is not done, and it was verified above.
       if (layers.protocol == support::kSctp && layers.checksum_at)
         support::PutLong(*side, *layers.checksum_at, 0);
-      if (!layers.inner) continue;
-      const std::optional<Layers> inner = Dissect(*side, *layers.inner);
-      if (inner && inner->protocol == support::kSctp) support::PutWord(*side, layers.l4 + 2, 0);
+      if (layers.inner) HideInQuotation(*side, layers);
     }
+  }
+
+  // The quoted checksum of SCTP cannot be mended by difference, nor need the quoted identification
+  // of a fragment be one that was sent; the outer checksum, verified above, covers both.
+  static void HideInQuotation(Bytes& frame, const Layers& layers) {
+    const std::optional<Layers> inner = Dissect(frame, *layers.inner);
+    if (!inner) return;
+    const bool made_up = inner->v6 && inner->fragment;
+    if (made_up) support::PutLong(frame, inner->l4 - 4, 0);
+    const bool sctp = inner->protocol == support::kSctp;
+    if (sctp && inner->checksum_at) support::PutLong(frame, *inner->checksum_at, 0);
+    if (made_up || sctp) support::PutWord(frame, layers.l4 + 2, 0);
   }
 
   void HideIdentification(Bytes& frame, const Layers& layers) const {
     if (layers.v6) {
       // Refragmenting makes a new one.  Its header is the last extension header.
       if (layers.fragment) support::PutLong(frame, layers.l4 - 4, 0);
+      // Tests send no flow label: one that is there is the kernel's own.
+      support::PutWord(frame, layers.ip, Word(frame, layers.ip) & 0xfff0);
+      support::PutWord(frame, layers.ip + 2, 0);
       return;
     }
     const bool forwarded = std::ranges::any_of(sent_.left, [&](const Bytes& sent) {

@@ -43,7 +43,8 @@ std::uint16_t SourcePort(const Bytes& frame);
 //   - a source port or ICMP identifier that both sides changed: those must be of one class, below
 //     512, below 1024 or above, as the kernel keeps it; they become aliases;
 //   - an SCTP port: the kernel may change it and natrix does not, see docs;
-//   - the IPv4 identification where the kernel itself made one up, and the IPv6 fragment's;
+//   - what the kernel made up itself: IPv4 identifications of its own packets, those of IPv6
+//     fragments, IPv6 flow labels;
 // and checksums must be right on both sides, or equally beyond checking.  The order of packets
 // does not count.  Returns what differs, or nothing.
 std::optional<std::string> Difference(const std::vector<Seen>& left, const std::vector<Seen>& right,

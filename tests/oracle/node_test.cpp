@@ -134,7 +134,7 @@ TEST_P(ThroughTheNode, ProbeMarkToOutsideIsMasqueraded) {
 TEST_P(ThroughTheNode, PolicyMarksMeetTheLocalRuleFirst) {
   for (const std::uint32_t mark : {0x90001U, 0x90002U, 0x10001U, 0x10002U}) {
     PacketSpec spec = Udp(cast().node_second, cast().web);
-    spec.sport = static_cast<std::uint16_t>(41000 + mark % 16);
+    spec.sport = static_cast<std::uint16_t>(41000 + mark % 16 + mark / 0x80000 * 16);
     exchange_.SendFromNode(spec, mark);
     EXPECT_TRUE(Agree(exchange_));
   }

@@ -2,6 +2,7 @@
 #include "tests/oracle/oracle_fixture.h"
 
 #include <cstdlib>
+#include <iostream>
 
 #include "tests/support/checksum.h"
 #include "tests/support/setup_error.h"
@@ -48,6 +49,10 @@ Oracle::Oracle()
              KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)),
       exchange_(nodes_) {
   nodes_.Apply(ExampleConfig());
+}
+
+void Oracle::TearDown() {
+  if (std::getenv("NATRIX_ORACLE_VERBOSE")) std::cout << exchange_.transcript();
 }
 
 PacketSpec Oracle::Tcp(const std::string& src, const std::string& dst, std::uint8_t flags) const {

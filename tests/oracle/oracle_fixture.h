@@ -15,10 +15,12 @@ namespace natrix::oracle {
 model::Config ExampleConfig();
 
 // Two nodes under the example configuration, in one family.  The left engine is iptables-legacy,
-// or what NATRIX_ORACLE_LEFT says; the right one natrix, or NATRIX_ORACLE_RIGHT.
+// or what NATRIX_ORACLE_LEFT says; the right one natrix, or NATRIX_ORACLE_RIGHT.  With
+// NATRIX_ORACLE_VERBOSE set, every test prints what happened.
 class Oracle : public testing::TestWithParam<Family> {
  protected:
   Oracle();
+  void TearDown() override;
 
   Family family() const { return GetParam(); }
   const Cast& cast() const { return CastOf(family()); }

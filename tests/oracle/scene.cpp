@@ -126,7 +126,9 @@ void Scene::AddressNode() {
     for (int subnet = 0; subnet < kSubnets; ++subnet)
       for (const Place pod : kPods)
         lines += Neighbour(PodAddress(family, pod, subnet), MacOf(pod), kPodDevice);
-    for (const std::string& address : {cast.router, cast.other_node})
+    // The floating IP too: a packet to it that no rule translates leaves at once, instead of
+    // waiting for an answer that nobody gives.
+    for (const std::string& address : {cast.router, cast.other_node, cast.floating})
       lines += Neighbour(address, MacOf(Place::kOutside), kUplink);
   }
   Ip(node_, lines);

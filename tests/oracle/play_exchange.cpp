@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "tests/oracle/generator.h"
+#include "tests/oracle/tcp_play.h"
+
+namespace natrix::oracle {
+namespace {
+
+using support::kAck;
+using support::kSyn;
+
+// One exchange being played: the first packet, then a few random steps by either end.
+class Player {
+ public:
+  Player(Dice& dice, Family family, Manners manners, const Call& call, Exchange& exchange)
+      : dice_(dice), family_(family), call_(call), exchange_(exchange), tcp_(dice, manners) {}
+
+  bool Play() {
+    first_ = FirstPacket();
+    Send(first_);
+    const std::uint32_t steps = dice_.Below(first_.protocol == support::kTcp ? 9 : 5);
+    for (std::uint32_t i = 0; i < steps && exchange_.agreed(); ++i) OneStep();
+    return exchange_.agreed();
+  }
+
+ private:
+  bool v4() const { return family_ == Family::kIpv4; }
+
+  std::uint16_t AnyPort() {
+    static const std::vector<std::uint16_t> kKnown{1,   53,   80,   123,  443,  511,   512,  514,
+                                                   600, 1023, 1024, 8080, 4789, 32768, 65535};
+    if (dice_.Chance(15)) return dice_.Pick(kKnown);
+    return static_cast<std::uint16_t>(dice_.Between(1, 65535));
+  }
+
+  std::size_t AnySize() {
+    static const std::vector<std::size_t> kSizes{0, 1, 7, 8, 64, 100, 512, 1200, 1300};
+    return dice_.Pick(kSizes);
+  }
+
+  // Size, fragments, options: what any packet may have, within what both do alike.
+  void Dress(PacketSpec& spec, std::optional<Place> from) {
+    spec.payload = AnySize();
+    spec.no_checksum = spec.options = false;
+    spec.fragment = spec.coverage = 0;
+    spec.fill = static_cast<std::uint8_t>(dice_.Below(256));
+    spec.tos = dice_.Chance(10) ? 0x28 : 0;
+    spec.id = static_cast<std::uint16_t>(dice_.Between(1, 65535));
+    spec.frag_id = dice_.Between(1, 0x7fffffff);
+    spec.ttl = dice_.Chance(4) ? 1 : dice_.Chance(4) ? 2 : 64;
+    spec.dont_fragment = dice_.Chance(40);
+    if (spec.protocol == support::kUdp && v4() && dice_.Chance(10)) spec.no_checksum = true;
+    const bool may_split = spec.protocol == support::kUdp || spec.protocol == support::kIcmp ||
+                           spec.protocol == support::kIcmpV6;
+    if (from && may_split && dice_.Chance(12)) {
+      spec.payload = dice_.Between(1400, 3500);
+      spec.fragment = 8 * dice_.Between(60, 180);
+      spec.dont_fragment = false;
+      spec.ttl = 64;
+    } else if (from && from != Place::kOutside && dice_.Chance(3)) {
+      spec.payload = dice_.Between(1500, 3000);  // larger than the uplink carries
+    } else if (from && dice_.Chance(6)) {
+      spec.options = true;
+    }
+  }
+
+  PacketSpec FirstPacket() {
+    static const std::vector<std::uint8_t> kProtocols{
+        support::kTcp,     support::kUdp, support::kIcmp, support::kSctp,
+        support::kUdpLite, support::kGre, support::kEsp,  253};
+    PacketSpec spec;
+    spec.protocol = kProtocols[dice_.Weighted({42, 28, 16, 5, 4, 2, 1, 2})];
+    spec.src = call_.src;
+    spec.dst = call_.dst;
+    spec.sport = AnyPort();
+    spec.dport = AnyPort();
+    spec.seq = dice_.Between(1, 0x3fffffff);
+    Dress(spec, call_.from);
+    if (spec.protocol == support::kTcp) tcp_.First(spec);
+    if (spec.protocol == support::kSctp) FirstChunk(spec);
+    if (spec.protocol == support::kUdpLite && dice_.Chance(50))
+      spec.coverage =
+          static_cast<std::uint16_t>(8 + dice_.Below(static_cast<std::uint32_t>(spec.payload + 1)));
+    if (spec.protocol == support::kIcmp && dice_.Chance(6)) spec.echo_reply = true;
+    return spec;
+  }
+
+  // An association begins with an INIT; what comes out of the blue is judged by verification tags,
+  // which NAT has no part in.
+  static void FirstChunk(PacketSpec& spec) {
+    spec.payload = 0;
+    spec.tcp_flags = kSyn;
+    spec.options = false;
+  }
+
+  void Send(const PacketSpec& spec) {
+    if (call_.from)
+      exchange_.Send(*call_.from, spec);
+    else
+      exchange_.SendFromNode(spec, call_.mark);
+    for (const Seen& seen : exchange_.last().left) {
+      // An error or an answer of the node itself, back at the sender, is no arrival.
+      if (call_.from && seen.place == *call_.from && call_.src != call_.dst) {
+        const auto layers = support::Dissect(seen.frame);
+        if (layers && (layers->inner || layers->dst == call_.src)) continue;
+      }
+      peer_ = seen.place;
+    }
+  }
+
+  void OneStep() {
+    switch (dice_.Weighted({35, 40, 8, 12, 5})) {
+      case 0:
+        return Forward();
+      case 1:
+        return Reply();
+      case 2:
+        if (call_.from) exchange_.Repeat();
+        return;
+      case 3:
+        return Report();
+      default:
+        return Stray();
+    }
+  }
+
+  void Forward() {
+    PacketSpec spec = first_;
+    Dress(spec, call_.from);
+    if (spec.protocol == support::kTcp) {
+      const std::optional<std::uint8_t> flags = tcp_.ClientFlags();
+      if (!flags) return;
+      spec.tcp_flags = *flags;
+      tcp_.FillClient(spec);
+    } else if (spec.protocol == support::kIcmp) {
+      spec.dport = static_cast<std::uint16_t>(++echoes_);
+    } else if (spec.protocol == support::kSctp) {
+      spec.options = false;
+      // DATA once the INIT was answered, the INIT again before.
+      spec.tcp_flags = answered_ ? kAck : kSyn;
+      spec.payload = answered_ ? 16 + 4 * dice_.Below(20) : 0;
+    }
+    Send(spec);
+  }
+
+  void Reply() {
+    if (!peer_) return;
+    PacketSpec like;
+    like.protocol = first_.protocol;
+    Dress(like, peer_);
+    if (first_.protocol == support::kTcp) {
+      const std::optional<std::uint8_t> flags = tcp_.ServerFlags();
+      if (!flags) return;
+      like.tcp_flags = *flags;
+      tcp_.FillServer(like);
+    } else if (first_.protocol == support::kSctp) {
+      like.payload = 0;
+      like.tcp_flags = kSyn | kAck;
+      like.seq = first_.seq;
+      like.options = false;
+    }
+    answered_ = true;
+    exchange_.Reply(*peer_, like);
+  }
+
+  void Report() {
+    const std::optional<Place> reporter = dice_.Chance(70) || !call_.from ? peer_ : call_.from;
+    if (!reporter) return;
+    const std::vector<ErrorSpec> kinds{PortUnreachable(family_), HostUnreachable(family_),
+                                       TooBig(family_, 1400), TimeExceeded(family_)};
+    ErrorSpec error = dice_.Pick(kinds);
+    static const std::vector<std::size_t> kQuotes{28, 68, 128, 548, 1000};
+    error.quote = dice_.Pick(kQuotes) + (v4() ? 0U : 20U);
+    if (dice_.Chance(40) && *reporter == Place::kOutside) error.from = CastOf(family_).router;
+    exchange_.Report(*reporter, error);
+  }
+
+  // Somebody else speaks to the same node from outside.
+  void Stray() {
+    PacketSpec spec;
+    spec.src = CastOf(family_).web2;
+    spec.dst = CastOf(family_).node;
+    spec.protocol = dice_.Chance(50) ? support::kTcp : support::kUdp;
+    spec.sport = AnyPort();
+    spec.dport = AnyPort();
+    spec.tcp_flags = dice_.Chance(50) ? kSyn : kAck;
+    exchange_.Send(Place::kOutside, spec);
+  }
+
+  Dice& dice_;
+  Family family_;
+  const Call& call_;
+  Exchange& exchange_;
+  PacketSpec first_;
+  std::optional<Place> peer_;  // where the first packets arrive
+  TcpPlay tcp_;
+  bool answered_ = false;
+  std::uint32_t echoes_ = 1;
+};
+
+}  // namespace
+
+bool PlayExchange(Dice& dice, Family family, Manners manners, const Call& call,
+                  Exchange& exchange) {
+  return Player(dice, family, manners, call, exchange).Play();
+}
+
+}  // namespace natrix::oracle
