@@ -68,9 +68,12 @@ Result<> PinRoot::Prepare() const {
   return {};
 }
 
-bool PinRoot::Exists() const {
-  std::error_code ignored;
-  return fs::exists(MapsDir(), ignored) && !fs::is_empty(MapsDir(), ignored);
+Result<bool> PinRoot::Exists() const {
+  std::error_code error;
+  const bool empty = fs::is_empty(MapsDir(), error);
+  if (error == std::errc::no_such_file_or_directory) return false;
+  if (error) return std::unexpected(Error(error, "open " + MapsDir()));
+  return !empty;
 }
 
 Result<std::optional<int>> PinRoot::Layout() const {

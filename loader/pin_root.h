@@ -28,7 +28,7 @@ class PinRoot {
   Result<> Prepare() const;
 
   // Whether anything of ours is pinned here.
-  bool Exists() const;
+  Result<bool> Exists() const;
 
   // The map layout (NX_LAYOUT) of what is pinned; nullopt when nothing is.  Kept as the target
   // of a symbolic link: the one thing beside BPF objects that bpffs can hold.

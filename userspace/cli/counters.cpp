@@ -63,7 +63,7 @@ void PrintTable(const std::vector<Counter>& counters) {
 }  // namespace
 
 int Counters(const Context& context, bool all) {
-  if (!context.root.Exists()) return ReportNotLoaded(context);
+  if (const int code = CheckLoaded(context); code != kOk) return code;
   PinnedMaps pins(context.root);
   const auto counters = Read(pins, all);
   if (!counters) return Report(counters.error());

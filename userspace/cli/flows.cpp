@@ -163,7 +163,7 @@ Result<> PrintTable(PinnedMaps& pins, const Wanted& wanted) {
 int Flows(const Context& context, const FlowFilter& filter) {
   const auto wanted = Parse(filter);
   if (!wanted) return ReportUsage(wanted.error());
-  if (!context.root.Exists()) return ReportNotLoaded(context);
+  if (const int code = CheckLoaded(context); code != kOk) return code;
   PinnedMaps pins(context.root);
   const auto done = context.json ? PrintJson(pins, *wanted) : PrintTable(pins, *wanted);
   return done ? kOk : Report(done.error());

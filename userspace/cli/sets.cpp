@@ -122,7 +122,7 @@ int Sets(const Context& context, const std::optional<std::string>& name,
   } else if (test) {
     return ReportUsage("--test needs the name of a set");
   }
-  if (!context.root.Exists()) return ReportNotLoaded(context);
+  if (const int code = CheckLoaded(context); code != kOk) return code;
   PinnedMaps pins(context.root);
   const auto view = pins.Open<SetView>("nx_set");
   if (!view) return Report(view.error());
