@@ -25,9 +25,6 @@ std::string LogTail(std::string_view log, std::size_t lines) {
 }
 
 std::string LoadHint(int err, std::string_view log) {
-  if (err == EPERM || (err == EACCES && log.empty()))
-    return "loading needs root, or CAP_BPF and CAP_NET_ADMIN; a kernel older than 5.11 also needs "
-           "a larger memlock limit (LimitMEMLOCK=infinity)";
   if (err == ENOMEM)
     return "the kernel has no memory for the tables: lower flows.maxEstablished, or raise the "
            "unit's MemoryMax";

@@ -41,6 +41,8 @@ std::vector<ProgramLog> AttachLogs(bpf_object* object) {
 }
 
 Error LoadFailure(int err, const std::vector<ProgramLog>& logs) {
+  if (err == -EPERM)
+    return Error::FromErrno(err, "load the datapath (needs root, or CAP_BPF and CAP_NET_ADMIN)");
   std::string what = "load the datapath";
   std::string_view log;
   for (const auto& entry : logs) {

@@ -17,7 +17,10 @@ int Report(const Error& error) {
   return denied ? kNotPermitted : kFailed;
 }
 
-int ReportNotLoaded(const Context& context) {
+int CheckLoaded(const Context& context) {
+  const auto exists = context.root.Exists();
+  if (!exists) return Report(exists.error());
+  if (*exists) return kOk;
   fmt::print(stderr, "natrix: no datapath is loaded: nothing is pinned under {}\n",
              context.root.path());
   return kNotLoaded;

@@ -28,7 +28,8 @@ struct Context {
 
 // Says on stderr what went wrong and returns the exit code for it.
 int Report(const Error& error);
-int ReportNotLoaded(const Context& context);
+// kOk when a datapath is pinned; else says so and returns the exit code for it.
+int CheckLoaded(const Context& context);
 int ReportUsage(const std::string& what);
 
 // One function a command; each prints its answer and returns an exit code.

@@ -160,10 +160,15 @@ Json ToJson(const NodeStatus& status) {
   for (const auto& table : status.tables)
     tables.push_back(
         {{"name", table.name}, {"entries", table.entries}, {"maxEntries", table.max_entries}});
-  return {{"running", status.running},     {"pid", status.pid ? Json(*status.pid) : Json()},
-          {"attachMethod", status.method}, {"generation", status.generation},
-          {"layout", status.layout},       {"hz", status.hz},
-          {"degraded", status.degraded()}, {"devices", std::move(devices)},
+  return {{"running", status.running},
+          {"loaded", true},
+          {"pid", status.pid ? Json(*status.pid) : Json()},
+          {"attachMethod", status.method},
+          {"generation", status.generation},
+          {"layout", status.layout},
+          {"hz", status.hz},
+          {"degraded", status.degraded()},
+          {"devices", std::move(devices)},
           {"tables", std::move(tables)}};
 }
 
@@ -188,9 +193,10 @@ void PrintTables(const NodeStatus& status) {
 }  // namespace
 
 int Status(const Context& context) {
-  if (!context.root.Exists()) {
-    if (context.json) fmt::print("{}\n", Json{{"running", false}, {"loaded", false}}.dump(2));
-    return ReportNotLoaded(context);
+  if (const int code = CheckLoaded(context); code != kOk) {
+    if (context.json && code == kNotLoaded)
+      fmt::print("{}\n", Json{{"running", false}, {"loaded", false}}.dump(2));
+    return code;
   }
   const auto status = Collect(context);
   if (!status) return Report(status.error());
