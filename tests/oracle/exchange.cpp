@@ -94,6 +94,7 @@ void SendRaw(const Scene& scene, const Bytes& frame, std::uint32_t mark) {
 }  // namespace
 
 void Exchange::Remember() {
+  if (aside_) return;
   for (const Side* side : {&nodes_.left(), &nodes_.right()}) {
     const bool is_left = side == &nodes_.left();
     for (const Seen& seen : is_left ? last_.left : last_.right)
@@ -147,6 +148,17 @@ const Exchange::Outcome& Exchange::Send(Place from, const std::vector<PacketSpec
       for (Bytes& frame : support::Build(spec, MacsFrom(from))) frames.push_back(std::move(frame));
     return frames;
   });
+}
+
+const Exchange::Outcome& Exchange::SendAside(Place from, const PacketSpec& spec) {
+  const std::array<Memory, 2> memories = memories_;
+  const std::optional<Place> sender = sender_;
+  aside_ = true;
+  Send(from, spec);
+  aside_ = false;
+  memories_ = memories;
+  sender_ = sender;
+  return last_;
 }
 
 const Exchange::Outcome& Exchange::SendFromNode(const PacketSpec& spec, std::uint32_t mark) {

@@ -39,6 +39,9 @@ class Exchange {
   // `from` sends these packets at once.
   const Outcome& Send(Place from, const std::vector<PacketSpec>& specs);
   const Outcome& Send(Place from, const PacketSpec& spec) { return Send(from, std::vector{spec}); }
+  // The same by somebody who has no part in the conversation: what comes of it is compared, and not
+  // answered.
+  const Outcome& SendAside(Place from, const PacketSpec& spec);
   // A process of the node sends, by a raw socket with this SO_MARK.
   const Outcome& SendFromNode(const PacketSpec& spec, std::uint32_t mark = 0);
   // `from` answers the last packet that it received: addresses and ports are that packet's,
@@ -68,6 +71,7 @@ class Exchange {
   template <typename Make>
   const Outcome& SendMade(Place from, const char* verb, const Make& make);
   void Remember();
+  bool aside_ = false;
 
   TwoNodes& nodes_;
   std::array<Memory, 2> memories_;

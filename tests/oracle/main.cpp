@@ -21,9 +21,6 @@ namespace {
 constexpr std::uint32_t kCasesPerConfig = 20;
 constexpr std::uint32_t kConfigStream = 1;
 constexpr std::uint32_t kCaseStream = 2;
-// After so many a reader has enough, and something is wrong throughout.
-constexpr std::uint32_t kMostFailures = 20;
-
 struct Arguments {
   std::uint64_t seed = 1;
   std::uint32_t cases = 2000;
@@ -33,6 +30,7 @@ struct Arguments {
   std::string engine = "natrix";
   std::optional<std::uint32_t> only;
   bool verbose = false;
+  std::uint32_t most_failures = 20;
 };
 
 Family FamilyOf(const Arguments& arguments, Dice& dice) {
@@ -58,9 +56,10 @@ class Run {
   int All() {
     const std::uint32_t first = arguments_.only.value_or(0);
     const std::uint32_t end = arguments_.only ? first + 1 : arguments_.cases;
-    for (std::uint32_t number = first; number < end && failed_ < kMostFailures; ++number)
+    for (std::uint32_t number = first; number < end && failed_ < arguments_.most_failures; ++number)
       One(number);
-    if (failed_ >= kMostFailures) fmt::print(stderr, "giving up after {} failures\n", failed_);
+    if (failed_ >= arguments_.most_failures)
+      fmt::print(stderr, "giving up after {} failures\n", failed_);
     fmt::print("{} passed, {} failed\n", passed_, failed_);
     return failed_ == 0 ? 0 : 1;
   }
@@ -128,6 +127,8 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--judge", arguments.engine,
                  "What is judged; an iptables here tests the oracle itself")
       ->check(CLI::IsMember({"natrix", "legacy", "nft"}))
+      ->capture_default_str();
+  app.add_option("--most-failures", arguments.most_failures, "Give up after so many")
       ->capture_default_str();
   app.add_flag("--verbose", arguments.verbose, "Print the exchanges that agree, too");
 }

@@ -25,6 +25,9 @@ class Player {
   }
 
  private:
+  // A connection that was never open is gone from conntrack with its RST: what comes later is about
+  // nothing there, and natrix lets a flow linger (design: a RST shortens a timeout).
+  bool refused() const { return first_.protocol == support::kTcp && tcp_.refused(); }
   bool v4() const { return family_ == Family::kIpv4; }
 
   std::uint16_t AnyPort() {
@@ -77,6 +80,8 @@ class Player {
     spec.dport = AnyPort();
     spec.seq = dice_.Between(1, 0x3fffffff);
     Dress(spec, call_.from);
+    // An empty one is shorter than what the kernel wants to write to, and dropped.
+    if (spec.protocol == support::kGre) spec.payload = std::max<std::size_t>(spec.payload, 20);
     if (spec.protocol == support::kTcp) tcp_.First(spec);
     if (spec.protocol == support::kSctp) FirstChunk(spec);
     if (spec.protocol == support::kUdpLite && dice_.Chance(50))
@@ -105,6 +110,8 @@ class Player {
         const auto layers = support::Dissect(seen.frame);
         if (layers && (layers->inner || layers->dst == call_.src)) continue;
       }
+      // A floating IP whose packet came back out, untranslated, has nobody behind it.
+      if (seen.place == Place::kOutside && call_.from == Place::kOutside) continue;
       peer_ = seen.place;
     }
   }
@@ -116,7 +123,7 @@ class Player {
       case 1:
         return Reply();
       case 2:
-        if (call_.from) exchange_.Repeat();
+        if (call_.from && !refused()) exchange_.Repeat();
         return;
       case 3:
         return Report();
@@ -135,6 +142,8 @@ class Player {
       tcp_.FillClient(spec);
     } else if (spec.protocol == support::kIcmp) {
       spec.dport = static_cast<std::uint16_t>(++echoes_);
+    } else if (spec.protocol == support::kGre) {
+      spec.payload = std::max<std::size_t>(spec.payload, 20);
     } else if (spec.protocol == support::kSctp) {
       spec.options = false;
       // DATA once the INIT was answered, the INIT again before.
@@ -149,6 +158,7 @@ class Player {
     PacketSpec like;
     like.protocol = first_.protocol;
     Dress(like, peer_);
+    if (like.protocol == support::kGre) like.payload = std::max<std::size_t>(like.payload, 20);
     if (first_.protocol == support::kTcp) {
       const std::optional<std::uint8_t> flags = tcp_.ServerFlags();
       if (!flags) return;
@@ -166,9 +176,11 @@ class Player {
 
   void Report() {
     const std::optional<Place> reporter = dice_.Chance(70) || !call_.from ? peer_ : call_.from;
-    if (!reporter) return;
-    const std::vector<ErrorSpec> kinds{PortUnreachable(family_), HostUnreachable(family_),
-                                       TooBig(family_, 1400), TimeExceeded(family_)};
+    if (!reporter || refused()) return;
+    std::vector<ErrorSpec> kinds{PortUnreachable(family_), HostUnreachable(family_),
+                                 TimeExceeded(family_)};
+    // The node would learn a path MTU for its own flows, and cases must not depend on each other.
+    if (call_.from) kinds.push_back(TooBig(family_, 1400));
     ErrorSpec error = dice_.Pick(kinds);
     static const std::vector<std::size_t> kQuotes{28, 68, 128, 548, 1000};
     error.quote = dice_.Pick(kQuotes) + (v4() ? 0U : 20U);
@@ -185,7 +197,7 @@ class Player {
     spec.sport = AnyPort();
     spec.dport = AnyPort();
     spec.tcp_flags = dice_.Chance(50) ? kSyn : kAck;
-    exchange_.Send(Place::kOutside, spec);
+    exchange_.SendAside(Place::kOutside, spec);
   }
 
   Dice& dice_;

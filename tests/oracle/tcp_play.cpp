@@ -25,6 +25,7 @@ void TcpPlay::First(PacketSpec& spec) {
                                                   kSyn | kFin, kSyn | kRst, 0x3f,        kPsh};
   const bool orphan = dice_.Chance(20);
   spec.tcp_flags = orphan ? dice_.Pick(kOrphans) : std::uint8_t{kSyn};
+  picked_up_ = (spec.tcp_flags & ~kPsh) == kAck;
   state_ = orphan ? State::kOrphan : State::kSynSent;
   server_first_ = server_next_ = dice_.Between(1, 0x3fffffff);
   client_next_ = spec.seq;
@@ -63,6 +64,7 @@ std::optional<std::uint8_t> TcpPlay::ClientFlags() {
       if (!client_closing_ || !server_closing_ || dice_.Chance(50))
         return OpenFlags(client_closing_);
       [[fallthrough]];
+    case State::kRefused:
     case State::kReset:
       client_closing_ = server_closing_ = false;
       client_next_ += 100000;
@@ -77,14 +79,17 @@ std::optional<std::uint8_t> TcpPlay::ServerFlags() {
   if (manners_ == Manners::kWild && dice_.Chance(50)) return AnyFlags();
   switch (state_) {
     case State::kOrphan:
-      return kAck;
+      // An answer to one that was not picked up begins a connection the other way round, and what
+      // the client sends next belongs to neither.
+      return picked_up_ ? std::optional<std::uint8_t>(kAck) : std::nullopt;
     case State::kSynSent:
-      state_ = dice_.Chance(15) ? State::kReset : State::kAnswered;
-      return state_ == State::kReset ? kRst | kAck : kSyn | kAck;
+      state_ = dice_.Chance(15) ? State::kRefused : State::kAnswered;
+      return refused() ? kRst | kAck : kSyn | kAck;
     case State::kAnswered:
       return kSyn | kAck;
     case State::kOpen:
       return OpenFlags(server_closing_);
+    case State::kRefused:
     case State::kReset:
       return std::nullopt;
   }
@@ -102,8 +107,7 @@ void TcpPlay::FillClient(PacketSpec& spec) {
 void TcpPlay::FillServer(PacketSpec& spec) {
   spec.seq = spec.tcp_flags & kSyn ? server_first_ : server_next_ + 1;
   spec.ack = client_next_ + 1;
-  if (spec.tcp_flags == (kRst | kAck) && state_ == State::kReset && server_next_ == server_first_)
-    spec.seq = 0;  // refused: RFC 9293 section 3.5.2
+  if (refused()) spec.seq = 0;  // refused: RFC 9293 section 3.5.2
   if (spec.tcp_flags & (kSyn | kRst)) spec.payload = 0;
   if (!(spec.tcp_flags & kSyn)) server_next_ += Consumed(spec);
 }

@@ -21,12 +21,14 @@ class TcpPlay {
   // What an end would send now; nullopt when a sane one would be silent.
   std::optional<std::uint8_t> ClientFlags();
   std::optional<std::uint8_t> ServerFlags();
+  // The SYN was answered by a RST, and no other was sent since.
+  bool refused() const { return state_ == State::kRefused; }
   // Numbers for those flags, and no payload where there can be none.
   void FillClient(PacketSpec& spec);
   void FillServer(PacketSpec& spec);
 
  private:
-  enum class State { kOrphan, kSynSent, kAnswered, kOpen, kReset };
+  enum class State { kOrphan, kSynSent, kAnswered, kRefused, kOpen, kReset };
 
   std::uint8_t AnyFlags();
   std::uint8_t OpenFlags(bool& closing);
@@ -34,6 +36,7 @@ class TcpPlay {
   Dice& dice_;
   Manners manners_;
   State state_ = State::kSynSent;
+  bool picked_up_ = false;  // the orphan is one that conntrack begins a connection with
   bool client_closing_ = false;
   bool server_closing_ = false;
   std::uint32_t client_next_ = 0;
