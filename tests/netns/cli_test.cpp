@@ -174,6 +174,16 @@ TEST_F(Cli, ExitCodesTellWhy) {
   EXPECT_EQ(Natrix({"sets", "ovn40nothing"}).status, 6);
 }
 
+TEST_F(Cli, WithoutPrivilegesSaysThatTheyAreMissing) {
+  const auto daemon = Start();
+
+  for (const char* command : {"status", "sets", "flows", "counters", "detach"}) {
+    const auto refused = NatrixAsNobody({command});
+    EXPECT_EQ(refused.status, 4) << command;
+    EXPECT_THAT(refused.errors, HasSubstr("root is needed")) << command;
+  }
+}
+
 TEST_F(Cli, SetsWorkWithoutNatrixd) {
   Start().Kill();
 

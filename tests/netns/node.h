@@ -46,6 +46,7 @@ class NodeTest : public testing::Test {
   void Reload(support::Process& daemon, std::string_view outcome = "reload ok");
 
   support::Finished Natrix(const Argv& arguments);
+  support::Finished NatrixAsNobody(const Argv& arguments);
   // Parses what the command prints with --json.
   Json NatrixJson(Argv arguments);
   std::string Run(const Argv& argv);

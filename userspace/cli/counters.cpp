@@ -30,7 +30,7 @@ Result<std::vector<Counter>> Read(PinnedMaps& pins, bool all) {
   for (std::uint32_t i = 0; i < view->size(); ++i) {
     const auto copies = view->At(i);
     if (!copies) return std::unexpected(copies.error());
-    Counter counter{.reason = TextOf(static_cast<nx_reason>(i))};
+    Counter counter{.reason = TextOf(i)};
     for (const nx_count& copy : *copies) {
       counter.packets += copy.packets;
       counter.bytes += copy.bytes;

@@ -15,7 +15,7 @@ struct ReasonText {
 };
 
 // A number that this build does not know (a newer datapath) is named by its number.
-inline ReasonText TextOf(nx_reason reason) {
+inline ReasonText TextOf(unsigned reason) {
   switch (reason) {
 #define X(enumerator, value, how, meaning)                        \
   case enumerator:                                                \
@@ -27,7 +27,7 @@ inline ReasonText TextOf(nx_reason reason) {
     NX_REASONS(X)
 #undef X
     default:
-      return {"REASON_" + std::to_string(static_cast<unsigned>(reason)), "?", "?"};
+      return {"REASON_" + std::to_string(reason), "?", "?"};
   }
 }
 

@@ -35,13 +35,13 @@ std::optional<model::PortRange> ParsePair(std::string_view text, std::string_vie
 std::optional<std::vector<model::PortRange>> ParsePortList(std::string_view text) {
   std::vector<model::PortRange> ranges;
   text = Trim(text);
-  while (!text.empty()) {
+  for (bool more = !text.empty(); more;) {
     const std::size_t comma = text.find(',');
     const auto range = ParsePair(text.substr(0, comma), "-");
     if (!range) return std::nullopt;
     ranges.push_back(*range);
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
   }
   return ranges;
 }
