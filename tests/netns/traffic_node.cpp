@@ -35,10 +35,11 @@ std::string ConfigText(const TrafficNode::Options& options, int number) {
   for (const std::string& name : options.uplinks) config.node.uplinks.push_back(name);
   for (const std::string& name : options.pod_devices) config.node.pod_devices.push_back(name);
   if (number != 0)
-    config.subnets.push_back({.name = "another",
-                              .cidrs = {*model::Prefix::Parse(fmt::format("10.99.{}.0/24", number)),
-                                        *model::Prefix::Parse(fmt::format("fd99:{}::/64", number))},
-                              .nat_outgoing = true});
+    config.subnets.push_back(
+        {.name = "another",
+         .cidrs = {*model::Prefix::Parse(fmt::format("10.24.{}.0/24", number)),
+                   *model::Prefix::Parse(fmt::format("fd00:10:24:{}::/64", number))},
+         .nat_outgoing = true});
   return oracle::YamlText(config) + options.words;
 }
 

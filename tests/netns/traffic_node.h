@@ -45,7 +45,7 @@ class TrafficNode {
   // kill -9.
   void Kill() { daemon_.Kill(); }
   bool IsRunning() { return daemon_.IsRunning(); }
-  // Puts a configuration with one more subnet, 10.99.<number>.0/24, in force; with none when 0.
+  // Puts a configuration with one more subnet, 10.24.<number>.0/24, in force; with none when 0.
   void Reload(int number);
   std::string Log() const { return daemon_.Output(); }
 
