@@ -12,6 +12,7 @@
 #include "tests/oracle/rules.h"
 #include "tests/support/network.h"
 #include "tests/support/setup_error.h"
+#include "userspace/config/load.h"
 
 namespace natrix::oracle {
 namespace {
@@ -38,6 +39,8 @@ class KernelEngine : public Engine {
     RunCommand(&node, {"ip6tables-" + backend_ + "-restore"}, IptablesText(config, Family::kIpv6));
   }
 
+  void ApplyFile(const std::string& path) override { Apply(LoadConfig(path)); }
+
   std::string Explain() const override {
     return support::TryCommand(&scene_.node(), {"conntrack", "-L"}).output;
   }
@@ -58,14 +61,15 @@ class NatrixEngine : public Engine {
 
   void Apply(const model::Config& config) override {
     Write(YamlText(config));
-    if (!daemon_.IsRunning()) {
-      daemon_ = support::Process(&scene_.node(), {ProgramPath("natrixd"), "--config", Path()});
-      daemon_.WaitForLine(" ready ");
-      return;
-    }
+    if (!daemon_.IsRunning()) return ApplyFile(Path());
     const std::size_t so_far = daemon_.Output().size();
     daemon_.Signal(SIGHUP);
     daemon_.WaitForLine(" reload ok ", support::milliseconds(10000), so_far);
+  }
+
+  void ApplyFile(const std::string& path) override {
+    daemon_ = support::Process(&scene_.node(), {ProgramPath("natrixd"), "--config", path});
+    daemon_.WaitForLine(" ready ");
   }
 
   std::string Explain() const override {
@@ -101,6 +105,14 @@ std::optional<EngineKind> ParseEngine(std::string_view text) {
 std::unique_ptr<Engine> MakeEngine(EngineKind kind, const Scene& scene) {
   if (kind == EngineKind::kNatrix) return std::make_unique<NatrixEngine>(scene);
   return std::make_unique<KernelEngine>(kind, scene);
+}
+
+std::string ExamplePath() { return NATRIX_SOURCE_DIR "/docs/examples/kube-ovn.yaml"; }
+
+model::Config LoadConfig(const std::string& path) {
+  config::Loaded loaded = config::LoadFile(path);
+  if (!loaded) throw support::SetupError(loaded.Render());
+  return *std::move(loaded.config);
 }
 
 std::string ProgramPath(const std::string& name) {

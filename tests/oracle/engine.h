@@ -19,9 +19,17 @@ class Engine {
   virtual const char* name() const = 0;
   // Puts a configuration in force; when it returns, the next packet is judged by it.
   virtual void Apply(const model::Config& config) = 0;
+  // The same from a file, that natrixd is started with as users do.
+  virtual void ApplyFile(const std::string& path) = 0;
   // What it knows about its connections, for a person who looks into a mismatch.
   virtual std::string Explain() const = 0;
 };
+
+// The example users start from, docs/examples/kube-ovn.yaml: ovn-default (natOutgoing), no-nat,
+// join, all distributed; a floating IP of pod1.
+std::string ExamplePath();
+// A configuration file's content.  Throws SetupError with its diagnostics when it has errors.
+model::Config LoadConfig(const std::string& path);
 
 enum class EngineKind { kLegacy, kNft, kNatrix };
 // "legacy", "nft" or "natrix".

@@ -5,8 +5,6 @@
 #include <iostream>
 
 #include "tests/support/checksum.h"
-#include "tests/support/setup_error.h"
-#include "userspace/config/load.h"
 
 namespace natrix::oracle {
 
@@ -38,17 +36,11 @@ std::string Mismatch(const Seen& seen, const Arrival& expected, std::uint16_t se
 
 }  // namespace
 
-model::Config ExampleConfig() {
-  config::Loaded loaded = config::LoadFile(NATRIX_SOURCE_DIR "/docs/examples/kube-ovn.yaml");
-  if (!loaded) throw support::SetupError(loaded.Render());
-  return *std::move(loaded.config);
-}
-
 Oracle::Oracle()
     : nodes_(KindFrom("NATRIX_ORACLE_LEFT", EngineKind::kLegacy),
              KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)),
       exchange_(nodes_) {
-  nodes_.Apply(ExampleConfig());
+  nodes_.Apply(LoadConfig(ExamplePath()));
 }
 
 void Oracle::TearDown() {

@@ -10,10 +10,6 @@
 
 namespace natrix::oracle {
 
-// docs/examples/kube-ovn.yaml: ovn-default (natOutgoing), no-nat, join, all distributed; a
-// floating IP of pod1.  Throws SetupError when it has errors.
-model::Config ExampleConfig();
-
 // Two nodes under the example configuration, in one family.  The left engine is iptables-legacy,
 // or what NATRIX_ORACLE_LEFT says; the right one natrix, or NATRIX_ORACLE_RIGHT.  With
 // NATRIX_ORACLE_VERBOSE set, every test prints what happened.

@@ -180,7 +180,9 @@ class Player {
     std::vector<ErrorSpec> kinds{PortUnreachable(family_), HostUnreachable(family_),
                                  TimeExceeded(family_)};
     // The node would learn a path MTU for its own flows, and cases must not depend on each other.
-    if (call_.from) kinds.push_back(TooBig(family_, 1400));
+    const Cast& cast = CastOf(family_);
+    const bool with_node = !call_.from || call_.dst == cast.node || call_.dst == cast.join;
+    if (!with_node) kinds.push_back(TooBig(family_, 1400));
     ErrorSpec error = dice_.Pick(kinds);
     static const std::vector<std::size_t> kQuotes{28, 68, 128, 548, 1000};
     error.quote = dice_.Pick(kQuotes) + (v4() ? 0U : 20U);
