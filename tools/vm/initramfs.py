@@ -21,7 +21,8 @@ from kernel import pack
 PROGRAMS = (
     "bash", "dash", "ip", "tc", "ss", "bridge", "ethtool", "ping", "tcpdump", "iperf3", "sysctl",
     "bpftool", "conntrack", "ipset", "nft", "modprobe", "lsmod", "rmmod", "mount", "umount",
-    "unshare", "nsenter", "setpriv", "timeout", "taskset",
+    "unshare", "nsenter", "setpriv", "timeout", "taskset", "stat", "ls", "cat", "rm", "sleep", "date",
+    "env", "id", "tee", "sort", "tail", "mktemp", "readlink", "grep", "sed", "awk", "find", "ps", "kill",
     "iptables", "iptables-save", "iptables-restore",
     "ip6tables", "ip6tables-save", "ip6tables-restore",
     "iptables-legacy", "iptables-legacy-save", "iptables-legacy-restore",
