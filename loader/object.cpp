@@ -103,7 +103,8 @@ Result<Datapath> Datapath::Load(const PinRoot& root, const TableSizes& sizes) {
   if (!datapath.skeleton_) return Fail(errno, "open the BPF object");
   const auto& maps = datapath.skeleton_->maps;
   bpf_map__set_max_entries(maps.nx_flow, 2 * sizes.max_established);
-  bpf_map__set_max_entries(maps.nx_clock, sizes.max_established);
+  // Twice: a flow that ends and begins again leaves its old entry in the queue until its turn.
+  bpf_map__set_max_entries(maps.nx_clock, 2 * sizes.max_established);
   bpf_map__set_max_entries(maps.nx_embryo, 2 * sizes.max_embryos);
 
   if (auto adopted = datapath.Adopt(root); !adopted) return std::unexpected(adopted.error());

@@ -1,48 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include "bpf/lib/decision.h"
 #include "bpf/lib/rewrite.h"
+#include "bpf/stage/create.h"
 #include "bpf/stage/flow.h"
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/handoff.h"
 #include "bpf/stage/parse.h"
 #include "bpf/stage/snat.h"
 
-#include "bpf/stage/create.h"
-
 /* Sources are rewritten here, after the kernel routed.  Stands for the
  * POSTROUTING chains of mangle and nat.
  */
 
-/* Writes what was decided off the fast path. */
+/* Gives a packet its source, off the fast path. */
 static __always_inline enum nx_verdict
 egress_write(struct __sk_buff *skb, struct nx_pkt *pkt,
-	     const struct nx_addr *src, __be16 sport, enum nx_reason why)
+	     const struct nx_source *source, enum nx_reason why)
 {
-	if (addr_eq(src, &pkt->tuple.src) && sport == pkt->tuple.sport)
+	if (addr_eq(&source->addr, &pkt->tuple.src) &&
+	    source->port == pkt->tuple.sport)
 		return nx_pass(pkt, why == NX_R_FLOW_TRANSLATED ?
 					    NX_R_FLOW_KEPT :
 					    why);
-	if (rewrite_new(skb, pkt, NX_SRC, src, sport))
+	if (rewrite_new(skb, pkt, NX_SRC, &source->addr, source->port))
 		return nx_drop(pkt, NX_R_WRITE_FAILED);
 	return nx_pass(pkt, pkt->error ? NX_R_ICMP_TRANSLATED : why);
 }
 
 /* What the flow table says about a packet that no handoff slot described:
- * sent by this node itself, or its slot was lost.  `new` is filled when egress
- * has still to decide.  NX_CONTINUE: decide.
+ * sent by this node itself, or its slot was lost.
+ *
+ *   NX_PASS      known: s->source is what it leaves with, its own or another
+ *   NX_CONTINUE  to be decided; s->new is filled, s->snat if it is forced
  */
-NX_GLOBAL int
-egress_lookup(struct nx_pkt *pkt, struct nx_new *new,
-	      struct nx_source *ret, struct nx_snat *forced)
+NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 {
-	struct nx_tuple swapped;
+	struct nx_tuple key;
 	struct nx_flow *flow;
 
-	if (!pkt || !new || !ret || !forced)
+	if (!pkt || !s)
 		return NX_PASS;
-	pkt->reason = NX_R_FLOW_KEPT;
-	flow = stage_flow(pkt);
+	key = pkt->tuple;
+	flow = stage_flow(pkt, &key);
 	if (flow) {
 		/* An original entry with another destination wanted ingress
 		 * to see this packet first; it is not of that flow.
@@ -51,30 +52,27 @@ egress_lookup(struct nx_pkt *pkt, struct nx_new *new,
 		    (!addr_eq(&flow->dst, &pkt->tuple.dst) ||
 		     flow->dport != pkt->tuple.dport))
 			return NX_PASS;
-		ret->addr = flow->src;
-		ret->port = flow->sport;
-		if (flow->role != NX_ROLE_REPLY || !flow->undecided) {
-			pkt->reason = NX_R_FLOW_TRANSLATED;
+		s->source.addr = flow->src;
+		s->source.port = flow->sport;
+		if (flow->role != NX_ROLE_REPLY || !flow->undecided)
 			return NX_PASS;
-		}
 	}
 	if (!pkt->ports_known || pkt->ext_overflow)
 		return NX_CONTINUE;
 
-	tuple_swap(&swapped, &pkt->tuple);
-	flow = flow_lookup(&swapped);
-	if (!flow || flow_expired(&swapped, flow))
+	tuple_swap(&key, &pkt->tuple);
+	flow = flow_lookup(&key);
+	if (!flow || flow_expired(&key, flow))
 		return NX_CONTINUE;
 	if (flow->undecided && flow->role == NX_ROLE_REPLY) {
-		new->called = flow->src;
-		new->called_port = flow->sport;
-		new->pending = 1;
+		s->new.called = flow->src;
+		s->new.called_port = flow->sport;
+		s->new.pending = 1;
 		return NX_CONTINUE;
 	}
 	if (flow->role == NX_ROLE_MIDDLE) {
-		ret->addr = flow->dst;
-		ret->port = flow->dport;
-		pkt->reason = NX_R_FLOW_TRANSLATED;
+		s->source.addr = flow->dst;
+		s->source.port = flow->dport;
 		return NX_PASS;
 	}
 	if (flow->role == NX_ROLE_REPLY &&
@@ -85,11 +83,9 @@ egress_lookup(struct nx_pkt *pkt, struct nx_new *new,
 		 */
 		if (pkt->error || pkt->opens == NX_OPENS_NOTHING)
 			return NX_PASS;
-		forced->addr = pkt->tuple.src;
-		forced->what = NX_SNAT_TO;
-		forced->why = NX_R_RENUMBERED;
-		forced->keep_port = 0;
-		forced->masquerade = 0;
+		s->snat.addr = pkt->tuple.src;
+		s->snat.what = NX_SNAT_TO;
+		s->snat.why = NX_R_RENUMBERED;
 		return NX_CONTINUE;
 	}
 	return NX_PASS;
@@ -107,56 +103,77 @@ egress_invalid(struct nx_pkt *pkt, struct nx_net from)
 	return nx_pass(pkt, NX_R_INVALID);
 }
 
-/* The first packet of a flow, or a fragment on its own. */
-NX_GLOBAL int
-egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_new *new,
-	   struct nx_snat *snat)
+/* The first packet of a flow, or a packet that cannot have one: a fragment on
+ * its own, or an IPv6 header chain that was not walked to its end.
+ */
+static __always_inline enum nx_verdict
+egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 {
-	struct nx_config *config;
-	struct nx_source source;
+	struct nx_config *config = config_of(pkt->side);
+	bool flowless = !pkt->ports_known || pkt->ext_overflow;
 	struct nx_net from, to;
 
-	if (!pkt || !new || !snat)
-		return NX_PASS;
-	config = config_of(pkt->side);
 	if (!config)
 		return nx_pass(pkt, NX_R_NONE);
 	from = net_of(pkt->side, &pkt->tuple.src);
-	if (pkt->opens == NX_OPENS_NOTHING && pkt->ports_known &&
-	    !pkt->ext_overflow)
+	if (pkt->opens == NX_OPENS_NOTHING && !flowless)
 		return egress_invalid(pkt, from);
 	to = net_of(pkt->side, &pkt->tuple.dst);
-	if (snat->what == NX_SNAT_NOT_OURS)
-		stage_snat(skb, pkt, config, from, to, snat);
-	if (new->pending && snat->what == NX_SNAT_NOT_OURS)
-		snat->what = NX_SNAT_KEEP;
+	if (s->snat.what == NX_SNAT_NOT_OURS)
+		stage_snat(skb, pkt, config, from, to, &s->snat);
+	if (s->new.pending && s->snat.what == NX_SNAT_NOT_OURS)
+		s->snat.what = NX_SNAT_KEEP;
 
-	if (snat->what == NX_SNAT_NOT_OURS)
+	if (s->snat.what == NX_SNAT_NOT_OURS)
 		return nx_pass(pkt, NX_R_NOT_OURS);
-	if (snat->what == NX_SNAT_REFUSE)
-		return nx_drop(pkt, snat->why);
-	if (snat->what == NX_SNAT_TO && pkt->ext_overflow)
-		return nx_drop(pkt, NX_R_EXT_CHAIN);
-	if (!pkt->ports_known || pkt->ext_overflow) {
-		if (snat->what == NX_SNAT_KEEP)
-			return nx_pass(pkt, snat->why);
-		return egress_write(skb, pkt, &snat->addr, pkt->tuple.sport,
-				    NX_R_FRAGMENT);
+	if (s->snat.what == NX_SNAT_REFUSE)
+		return nx_drop(pkt, s->snat.why);
+	if (flowless) {
+		if (s->snat.what == NX_SNAT_KEEP)
+			return nx_pass(pkt, s->snat.why);
+		if (pkt->ext_overflow)
+			return nx_drop(pkt, NX_R_EXT_CHAIN);
+		s->source.addr = s->snat.addr;
+		s->source.port = pkt->tuple.sport;
+		return egress_write(skb, pkt, &s->source, NX_R_FRAGMENT);
 	}
-	if (create_flow(skb, pkt, config, new, snat, &source) == NX_DROP)
+	if (create_flow(skb, pkt, config, s) == NX_DROP)
 		return NX_DROP;
-	if (snat->masquerade)
+	if (s->snat.masquerade)
 		skb->mark = 0; /* OVN-MASQUERADE clears all of it */
-	return egress_write(skb, pkt, &source.addr, source.port, pkt->reason);
+	return egress_write(skb, pkt, &s->source, pkt->reason);
+}
+
+/* Everything but an established packet that ingress handed over. */
+NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
+{
+	struct nx_scratch *s = scratch();
+	struct nx_handoff_slot *slot;
+
+	if (!pkt || !s)
+		return NX_PASS;
+	__builtin_memset(&s->snat, 0, sizeof(s->snat)); /* NX_SNAT_NOT_OURS */
+	s->new.called = pkt->tuple.dst;
+	s->new.called_port = pkt->tuple.dport;
+	s->new.pending = 0;
+	s->source.addr = pkt->tuple.src;
+	s->source.port = pkt->tuple.sport;
+
+	slot = handoff_find(skb, pkt);
+	if (slot) { /* undecided, or we were not here */
+		s->new.called = slot->called;
+		s->new.called_port = slot->called_port;
+		s->new.pending = 1;
+	} else if (egress_lookup(pkt, s) == NX_PASS) {
+		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);
+	}
+	return egress_new(skb, pkt, s);
 }
 
 static __always_inline enum nx_verdict
 egress(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
 	struct nx_handoff_slot *slot;
-	struct nx_new new = {};
-	struct nx_snat snat = {}; /* what: NX_SNAT_NOT_OURS until decided */
-	struct nx_source source = {};
 	enum nx_verdict v;
 
 	v = stage_parse(skb, pkt);
@@ -166,28 +183,13 @@ egress(struct __sk_buff *skb, struct nx_pkt *pkt)
 	pkt->side = handoff_config_side(skb);
 
 	slot = handoff_find(skb, pkt);
-	if (slot && !slot->undecided) {
-		if (addr_eq(&slot->src, &pkt->tuple.src) &&
-		    slot->sport == pkt->tuple.sport)
-			return nx_pass(pkt, NX_R_FLOW_KEPT);
-		if (rewrite(skb, pkt, NX_SRC, &slot->src, slot->sport))
-			return nx_drop(pkt, NX_R_WRITE_FAILED);
-		return nx_pass(pkt, pkt->error ? NX_R_ICMP_TRANSLATED :
-						 NX_R_FLOW_TRANSLATED);
-	}
-	new.called = pkt->tuple.dst;
-	new.called_port = pkt->tuple.dport;
-	if (slot) {
-		new.called = slot->called;
-		new.called_port = slot->called_port;
-		new.pending = 1;
-	} else {
-		source.addr = pkt->tuple.src;
-		source.port = pkt->tuple.sport;
-		v = egress_lookup(pkt, &new, &source, &snat);
-		if (v != NX_CONTINUE)
-			return egress_write(skb, pkt, &source.addr, source.port,
-					    NX_R_FLOW_TRANSLATED);
-	}
-	return egress_new(skb, pkt, &new, &snat);
+	if (!slot || slot->undecided)
+		return egress_slow(skb, pkt);
+	if (addr_eq(&slot->src, &pkt->tuple.src) &&
+	    slot->sport == pkt->tuple.sport)
+		return nx_pass(pkt, NX_R_FLOW_KEPT);
+	if (rewrite(skb, pkt, NX_SRC, &slot->src, slot->sport))
+		return nx_drop(pkt, NX_R_WRITE_FAILED);
+	return nx_pass(pkt, pkt->error ? NX_R_ICMP_TRANSLATED :
+					 NX_R_FLOW_TRANSLATED);
 }

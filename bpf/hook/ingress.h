@@ -63,7 +63,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	if (v != NX_CONTINUE)
 		return v;
 	stage_fragment(pkt);
-	flow = stage_flow(pkt);
+	flow = stage_flow(pkt, &pkt->tuple);
 	if (flow) {
 		if (flow->undecided)
 			pkt->side = config_side();

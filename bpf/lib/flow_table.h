@@ -123,6 +123,7 @@ flow_forget(const struct nx_tuple *key, const struct nx_flow *flow)
 	if (!key || !flow)
 		return 0;
 	flow_partner(&other, key, flow);
+	flow_erase(&other);
 	if (flow_has_middle(key, flow)) {
 		struct nx_tuple middle = other;
 
@@ -138,8 +139,8 @@ flow_forget(const struct nx_tuple *key, const struct nx_flow *flow)
 		}
 		flow_erase(&middle);
 	}
+	other = *key;
 	flow_erase(&other);
-	flow_erase(key);
 	return 0;
 }
 
@@ -184,18 +185,22 @@ embryo_claim(const struct nx_tuple *key, const struct nx_flow *entry)
 
 /* embryo_claim(), after clearing away an expired flow that holds the key. */
 NX_GLOBAL int
-flow_claim(const struct nx_tuple *key, const struct nx_flow *entry)
+flow_claim(const struct nx_tuple *wanted, const struct nx_flow *value)
 {
+	struct nx_tuple key;
+	struct nx_flow entry;
 	struct nx_flow *old;
 
-	if (!key || !entry)
+	if (!wanted || !value)
 		return -1;
-	if (!embryo_claim(key, entry))
+	key = *wanted;
+	entry = *value;
+	if (!embryo_claim(&key, &entry))
 		return 0;
-	old = flow_lookup(key);
-	if (old && flow_expired(key, old)) {
-		flow_forget(key, old);
-		return embryo_claim(key, entry);
+	old = flow_lookup(&key);
+	if (old && flow_expired(&key, old)) {
+		flow_forget(&key, old);
+		return embryo_claim(&key, &entry);
 	}
 	return -1;
 }
@@ -224,9 +229,27 @@ flow_establish_middle(const struct nx_tuple *key, const struct nx_flow *flow)
 	return 0;
 }
 
+/* Working memory of flow_establish(), for want of stack.  Hooks run with bottom
+ * halves off: nothing on this CPU can come between.
+ */
+struct nx_move {
+	struct nx_tuple mine;
+	struct nx_tuple other;
+	struct nx_flow entry;
+	struct nx_clock_key clock;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_move);
+} nx_move SEC(".maps");
+
 /* Moves a flow from the embryos to the established, given either half (of
  * which the key and a copy of the entry are the caller's).  When nx_flow is
  * full the flow stays where it is, and may be pushed out by newer ones.
+ * 1: moved.
  *
  * Two CPUs at once: BPF_NOEXIST lets one of them win each entry, and both
  * write the same values.
@@ -234,26 +257,28 @@ flow_establish_middle(const struct nx_tuple *key, const struct nx_flow *flow)
 NX_GLOBAL int
 flow_establish(const struct nx_tuple *key, const struct nx_flow *flow)
 {
-	struct nx_clock_key clock = {};
-	struct nx_tuple other;
-	struct nx_flow half;
+	__u32 zero = 0;
+	struct nx_move *m = bpf_map_lookup_elem(&nx_move, &zero);
 	long err;
 
-	if (!key || !flow)
+	if (!key || !flow || !m)
 		return 0;
-	flow_partner(&other, key, flow);
-	flow_partner_entry(&half, key, flow);
-	if (bpf_map_update_elem(&nx_flow, key, flow, BPF_NOEXIST))
+	m->mine = *key;
+	m->entry = *flow;
+	if (bpf_map_update_elem(&nx_flow, &m->mine, &m->entry, BPF_NOEXIST))
 		return 0;
-	err = bpf_map_update_elem(&nx_flow, &other, &half, BPF_NOEXIST);
+	flow_partner(&m->other, key, flow);
+	flow_partner_entry(&m->entry, key, flow);
+	err = bpf_map_update_elem(&nx_flow, &m->other, &m->entry, BPF_NOEXIST);
 	if (err && err != -17 /* EEXIST */) {
-		bpf_map_delete_elem(&nx_flow, key);
+		bpf_map_delete_elem(&nx_flow, &m->mine);
 		return 0;
 	}
-	clock.born = flow->born;
-	clock.original = flow->role == NX_ROLE_ORIGINAL ? *key : other;
-	bpf_map_delete_elem(&nx_embryo, key);
-	bpf_map_delete_elem(&nx_embryo, &other);
-	bpf_map_push_elem(&nx_clock, &clock, BPF_ANY);
+	m->clock.born = flow->born;
+	m->clock.original =
+		flow->role == NX_ROLE_ORIGINAL ? m->mine : m->other;
+	bpf_map_delete_elem(&nx_embryo, &m->mine);
+	bpf_map_delete_elem(&nx_embryo, &m->other);
+	bpf_map_push_elem(&nx_clock, &m->clock, BPF_ANY);
 	return 1;
 }

@@ -44,14 +44,14 @@ struct {
 /* Established flows in the order in which the clock looks at them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, 131072);
+	__uint(max_entries, 2 * 131072);
 	__type(value, struct nx_clock_key);
 } nx_clock SEC(".maps");
 
 /* Membership of addresses in the well-known sets, left and right. */
 struct nx_net_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 65536);
+	__uint(max_entries, NX_MAX_PREFIXES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct nx_prefix);
 	__type(value, struct nx_net);
@@ -69,7 +69,7 @@ struct {
 /* Floating IPs, left and right. */
 struct nx_fip_hash {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, NX_MAX_FIP);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct nx_fip_key);
 	__type(value, struct nx_fip);
@@ -87,7 +87,7 @@ struct {
 /* The named sets, for looking. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 65536);
+	__uint(max_entries, NX_MAX_PREFIXES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct nx_set_key);
 	__type(value, struct nx_set_member);

@@ -53,6 +53,10 @@ struct nx_pkt {
  * know, instead of again on each path that leads to it: for everything that
  * is not on the way of an established packet.  Its pointers are never null;
  * the checks are what the verifier asks for.
+ *
+ * VERIFIER: before 6.3 memory passed to such a function is not taken as a map
+ * helper's key or value ("R2 type=mem expected=fp", kernel 6.1), so they copy
+ * what they look up to their own stack first.  Guarded by: loading on 6.1.
  */
 #define NX_GLOBAL __attribute__((noinline))
 

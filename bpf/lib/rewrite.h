@@ -263,6 +263,14 @@ write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
 				   &to_port, 2, 0);
 }
 
+static __always_inline int store_addr(struct __sk_buff *skb, __u32 at, bool v6,
+				      const struct nx_addr *addr)
+{
+	if (v6)
+		return bpf_skb_store_bytes(skb, at, addr, 16, 0);
+	return bpf_skb_store_bytes(skb, at, &addr->byte[12], 4, 0);
+}
+
 /* ICMP error: the outer address of `end`, and address and port of the other
  * end of the packet that it quotes.  Everything by helpers: rare.  The sum
  * over the message stays what it was, so skb->csum needs no care.
@@ -274,18 +282,15 @@ rewrite_error(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
 	const struct nx_addr *from;
 	__be16 from_port, check;
 	__u64 addr_delta, delta = 0;
-	__u32 outer_at, inner_at, at, width;
+	__u32 outer_at, inner_at, at;
 	__u32 inner_end = end == NX_SRC ? NX_DST : NX_SRC;
 	struct nx_addr outer;
-	const void *bytes;
 	bool pseudo, udp;
 
 	if (!pkt || !to)
 		return -1;
 	from = end == NX_SRC ? &pkt->tuple.src : &pkt->tuple.dst;
 	from_port = end == NX_SRC ? pkt->tuple.sport : pkt->tuple.dport;
-	width = pkt->v6 ? 16 : 4;
-	bytes = pkt->v6 ? (const void *)to : (const void *)&to->byte[12];
 	outer_at = pkt->v6 ? (end == NX_SRC ? 8 : 24) :
 			     (end == NX_SRC ? 12 : 16);
 	inner_at = pkt->v6 ? (inner_end == NX_SRC ? 8 : 24) :
@@ -316,7 +321,7 @@ rewrite_error(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
 	}
 
 	/* The quoted IP header. */
-	if (bpf_skb_store_bytes(skb, pkt->inner_l3 + inner_at, bytes, width, 0))
+	if (store_addr(skb, pkt->inner_l3 + inner_at, pkt->v6, to))
 		return -1;
 	delta += addr_delta;
 	if (!pkt->v6) {
@@ -343,7 +348,7 @@ rewrite_error(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
 		addr_set_v4(&outer, v4);
 	}
 	addr_delta = csum_delta_addr(&outer, to);
-	if (bpf_skb_store_bytes(skb, NX_L3 + outer_at, bytes, width, 0))
+	if (store_addr(skb, NX_L3 + outer_at, pkt->v6, to))
 		return -1;
 	if (pkt->v6) {
 		delta += addr_delta;

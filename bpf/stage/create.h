@@ -1,60 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include "bpf/lib/decision.h"
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/new_flow.h"
 #include "bpf/lib/port.h"
 
 /* Write down what egress decided about a new flow.
  *
- *   reads    pkt->tuple (A -> B), ->opens; called: the address A spoke to (V)
- *            when ingress translated it, else B
- *   writes   pkt->reason; ret_src, ret_port: the source it leaves with
+ *   reads    pkt->tuple (A -> B), ->opens; s->new, s->snat
+ *   writes   pkt->reason; s->source: the source it leaves with
  *   maps     nx_embryo (insert, update), nx_port, sockets (lookup)
- *   returns  NX_CONTINUE  the packet gets source ret_src, ret_port
+ *   returns  NX_CONTINUE  the packet gets that source
  *            NX_DROP      no port, no room
  *
  * The reply half first: its key is the resource.  Two CPUs with packets of one
  * new flow both claim a reply key; the original key decides who keeps it, the
  * other gives its key back and uses what the first one wrote.
  */
-struct nx_new {
-	struct nx_addr called;
-	__be16 called_port;
-	__u8 pending; /* 1: ingress made both halves, undecided */
-};
-
-struct nx_source {
-	struct nx_addr addr;
-	__be16 port;
-	__u16 pad;
-};
-
-/* Working memory of one creation, for want of stack.  Egress runs with bottom
- * halves off: nothing on this CPU can come between.
- */
-struct nx_scratch {
-	struct nx_alloc alloc;
-	struct nx_tuple key;
-	struct nx_flow entry;
-	struct nx_tuple middle;
-	struct nx_flow middle_entry;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct nx_scratch);
-} nx_scratch SEC(".maps");
-
 /* The original half, from the reply half that scratch->alloc claimed. */
 static __always_inline long
-create_original(const struct nx_new *new, struct nx_scratch *s)
+create_original(struct nx_scratch *s)
 {
 	flow_partner(&s->key, &s->alloc.reply, &s->alloc.entry);
 	flow_partner_entry(&s->entry, &s->alloc.reply, &s->alloc.entry);
-	if (!new->pending)
+	if (!s->new.pending)
 		return flow_claim(&s->key, &s->entry);
 
 	bpf_map_update_elem(&nx_embryo, &s->key, &s->entry, BPF_ANY);
@@ -89,54 +59,48 @@ create_kept(const struct nx_new *new, const struct nx_tuple *reply,
 
 static __always_inline int
 create_flow(struct __sk_buff *skb, struct nx_pkt *pkt,
-	    const struct nx_config *config, const struct nx_new *new,
-	    const struct nx_snat *snat, struct nx_source *ret)
+	    const struct nx_config *config, struct nx_scratch *s)
 {
-	__u32 zero = 0;
-	struct nx_scratch *s = bpf_map_lookup_elem(&nx_scratch, &zero);
-	struct nx_alloc *alloc;
+	struct nx_alloc *alloc = &s->alloc;
 	int refused = 0;
 
-	if (!s)
-		return nx_drop(pkt, NX_R_NO_ROOM);
-	alloc = &s->alloc;
 	__builtin_memset(alloc, 0, sizeof(*alloc));
-	entry_of(&alloc->entry, pkt, snat->why);
+	entry_of(&alloc->entry, pkt, s->snat.why);
 	alloc->entry.role = NX_ROLE_REPLY;
-	alloc->entry.src = new->called;
-	alloc->entry.sport = new->called_port;
+	alloc->entry.src = s->new.called;
+	alloc->entry.sport = s->new.called_port;
 	alloc->entry.dst = pkt->tuple.src;
 	alloc->entry.dport = pkt->tuple.sport;
 	tuple_swap(&alloc->reply, &pkt->tuple);
 	alloc->port = bpf_ntohs(pkt->tuple.sport);
 
-	if (snat->what == NX_SNAT_KEEP) {
+	if (s->snat.what == NX_SNAT_KEEP) {
 		/* Taken: a flow from elsewhere uses this tuple's answer.  As
 		 * nf_nat's null binding does, move to another port.
 		 */
-		if (create_kept(new, &alloc->reply, &alloc->entry))
+		if (create_kept(&s->new, &alloc->reply, &alloc->entry))
 			refused = port_allocate(skb, alloc, config);
 	} else {
-		alloc->reply.dst = snat->addr;
-		alloc->keep = snat->keep_port;
+		alloc->reply.dst = s->snat.addr;
+		alloc->keep = s->snat.keep_port;
 		refused = port_allocate(skb, alloc, config);
 	}
 	if (refused)
 		return nx_drop(pkt, refused);
 
-	pkt->reason = snat->why;
-	if (create_original(new, s)) {
+	pkt->reason = s->snat.why;
+	if (create_original(s)) {
 		struct nx_flow *winner;
 
 		flow_erase(&alloc->reply);
-		winner = flow_lookup(&pkt->tuple);
+		winner = flow_lookup(&s->key);
 		if (!winner)
 			return nx_drop(pkt, NX_R_NO_ROOM);
-		ret->addr = winner->src;
-		ret->port = winner->sport;
+		s->source.addr = winner->src;
+		s->source.port = winner->sport;
 		return NX_CONTINUE;
 	}
-	ret->addr = alloc->reply.dst;
-	ret->port = alloc->reply.dport;
+	s->source.addr = alloc->reply.dst;
+	s->source.port = alloc->reply.dport;
 	return NX_CONTINUE;
 }

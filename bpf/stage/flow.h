@@ -6,11 +6,12 @@
 
 /* Find the flow of a packet and note that it was seen.
  *
- *   reads    pkt->tuple, ->tcp_flags, ->error, ->ports_known
+ *   reads    key, which is pkt->tuple or a copy of it on the caller's stack;
+ *            pkt->tcp_flags, ->error, ->ports_known
  *   writes   nothing of pkt
  *   maps     nx_flow (lookup, seen and state in place); nx_embryo likewise,
  *            and its end or promotion through lib/flow_table.h
- *   returns  the entry of pkt->tuple, or null: no live flow has it
+ *   returns  the entry of key, or null: no live flow has it
  *
  * An established packet costs one lookup and, when the jiffy changed, one
  * store.  Two CPUs may store `seen` and `state` of one entry at a time: both
@@ -103,15 +104,16 @@ static __always_inline bool embryo_is_grown(const struct nx_flow *flow)
 	}
 }
 
-static __noinline struct nx_flow *embryo_find(struct nx_pkt *pkt)
+static __noinline struct nx_flow *
+embryo_find(const struct nx_pkt *pkt, const struct nx_tuple *key)
 {
 	struct nx_flow *flow, copy;
 
-	flow = bpf_map_lookup_elem(&nx_embryo, &pkt->tuple);
+	flow = bpf_map_lookup_elem(&nx_embryo, key);
 	if (!flow) /* moved under us, or none: see flow_lookup_other() */
-		return bpf_map_lookup_elem(&nx_flow, &pkt->tuple);
-	if (flow_expired(&pkt->tuple, flow)) {
-		flow_forget(&pkt->tuple, flow);
+		return bpf_map_lookup_elem(&nx_flow, key);
+	if (flow_expired(key, flow)) {
+		flow_forget(key, flow);
 		return NULL;
 	}
 	if (pkt->error || flow->role == NX_ROLE_MIDDLE)
@@ -122,14 +124,14 @@ static __noinline struct nx_flow *embryo_find(struct nx_pkt *pkt)
 	if (flow->role == NX_ROLE_REPLY && flow->state == NX_STATE_SCTP)
 		flow->state = NX_STATE_SCTP_ESTABLISHED;
 	copy = *flow;
-	if (copy.role == NX_ROLE_ORIGINAL && !embryo_mend(&pkt->tuple, &copy)) {
-		bpf_map_delete_elem(&nx_embryo, &pkt->tuple);
+	if (copy.role == NX_ROLE_ORIGINAL && !embryo_mend(key, &copy)) {
+		bpf_map_delete_elem(&nx_embryo, key);
 		return NULL;
 	}
-	if (embryo_is_grown(&copy) && flow_establish(&pkt->tuple, &copy) &&
-	    flow_has_middle(&pkt->tuple, &copy))
-		flow_establish_middle(&pkt->tuple, &copy);
-	return flow_lookup(&pkt->tuple);
+	if (embryo_is_grown(&copy) && flow_establish(key, &copy) &&
+	    flow_has_middle(key, &copy))
+		flow_establish_middle(key, &copy);
+	return flow_lookup(key);
 }
 
 /* UDP that is still active two seconds after it began is a stream. */
@@ -142,21 +144,22 @@ NX_GLOBAL int flow_stream(struct nx_flow *flow)
 	return 0;
 }
 
-static __always_inline struct nx_flow *stage_flow(struct nx_pkt *pkt)
+static __always_inline struct nx_flow *
+stage_flow(const struct nx_pkt *pkt, const struct nx_tuple *key)
 {
 	struct nx_flow *flow;
 	__u32 now, age;
 
 	if (!pkt->ports_known || pkt->ext_overflow)
 		return NULL;
-	flow = bpf_map_lookup_elem(&nx_flow, &pkt->tuple);
+	flow = bpf_map_lookup_elem(&nx_flow, key);
 	if (!flow)
-		return embryo_find(pkt);
+		return embryo_find(pkt, key);
 
 	now = now_jiffies();
 	age = now - flow->seen;
-	if (age > NX_FRESH_JIFFIES && flow_expired(&pkt->tuple, flow)) {
-		flow_forget(&pkt->tuple, flow);
+	if (age > NX_FRESH_JIFFIES && flow_expired(key, flow)) {
+		flow_forget(key, flow);
 		return NULL;
 	}
 	if (pkt->error || flow->role == NX_ROLE_MIDDLE)

@@ -19,8 +19,12 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 {
 	struct nx_tuple other;
 	struct nx_flow entry, half;
+	struct nx_addr dst;
 
-	if (!pkt || !bpf_map_lookup_elem(&nx_local, &pkt->tuple.dst))
+	if (!pkt)
+		return 0;
+	dst = pkt->tuple.dst;
+	if (!bpf_map_lookup_elem(&nx_local, &dst))
 		return 0;
 	entry_of(&entry, pkt, NX_R_LOCAL);
 	flow_partner(&other, &pkt->tuple, &entry);

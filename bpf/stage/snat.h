@@ -2,25 +2,10 @@
 #pragma once
 
 #include "bpf/lib/config.h"
+#include "bpf/lib/decision.h"
 #include "bpf/lib/fip.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/source.h"
-
-/* What becomes of a new flow's source. */
-enum nx_snat_do {
-	NX_SNAT_NOT_OURS, /* not even remembered */
-	NX_SNAT_KEEP,     /* remembered, so that its answers are left alone */
-	NX_SNAT_TO,       /* translated to `addr` */
-	NX_SNAT_REFUSE,   /* translated, but there is no address: drop */
-};
-
-struct nx_snat {
-	struct nx_addr addr;
-	__u8 what;       /* enum nx_snat_do */
-	__u8 masquerade; /* 1: address from the device, the mark is cleared */
-	__u8 keep_port;  /* 1: the original port if it is free */
-	enum nx_reason why;
-};
 
 /* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
  * Calico's cali-fip-snat.  First match wins.
