@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "tests/netns/node.h"
@@ -48,7 +49,7 @@ TEST_F(Attach, TakesANewDeviceWithin100Milliseconds) {
 
   // The middle one: the machine may have been busy with something else once.
   std::ranges::sort(delays);
-  EXPECT_LT(delays[2], milliseconds(100));
+  EXPECT_LT(delays[2], Scaled(milliseconds(100)));
   EXPECT_THAT(Attached(), Contains("pod4"));
 }
 
@@ -91,7 +92,10 @@ TEST_F(Attach, TakesADeviceThatComesBackUnderTheSameIndex) {
   daemon.WaitForLine("attach device=pod1 ifindex=4711 ");
   const std::size_t from = daemon.Output().size();
 
+  // Both changes are there when natrixd next looks: by name and index nothing has changed.
+  daemon.Signal(SIGSTOP);
   Ip("link del pod1\nlink add pod1 index 4711 type veth peer name wire_pod1\nlink set pod1 up");
+  daemon.Signal(SIGCONT);
   daemon.WaitForLine("attach device=pod1 ifindex=4711 ", milliseconds(10000), from);
 
   EXPECT_THAT(Attached(), Contains("pod1"));
@@ -128,10 +132,13 @@ TEST_F(Attach, TakesAHundredDevicesAtOnce) {
 TEST_F(Attach, RepairsFiltersWhoseQdiscIsDeleted) {
   auto daemon = Start({"--attach", "clsact"});
   ASSERT_EQ(Method(), "clsact");
-  const std::size_t from = daemon.Output().size();
 
-  Run({"tc", "qdisc", "del", "dev", "eth0", "clsact"});
-  daemon.WaitForLine("attach device=eth0 ", milliseconds(5000), from);
+  // Sooner than the regular look, which comes every 5 s.
+  for (int i = 0; i < 3; ++i) {
+    const std::size_t from = daemon.Output().size();
+    Run({"tc", "qdisc", "del", "dev", "eth0", "clsact"});
+    daemon.WaitForLine("attach device=eth0 ", Scaled(milliseconds(1000)), from);
+  }
 
   EXPECT_THAT(Run({"tc", "filter", "show", "dev", "eth0", "ingress"}), HasSubstr("nx_uplink_in"));
   EXPECT_THAT(Run({"tc", "filter", "show", "dev", "eth0", "egress"}), HasSubstr("nx_out"));

@@ -16,6 +16,11 @@ namespace natrix::netns {
 using support::Finished;
 using support::Process;
 
+support::milliseconds Scaled(support::milliseconds time) {
+  const char* scale = std::getenv("NATRIX_TEST_TIME_SCALE");
+  return time * (scale != nullptr ? std::atoi(scale) : 1);
+}
+
 NodeTest::NodeTest() {
   std::string pattern = (std::filesystem::temp_directory_path() / "natrix-node.XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) support::ThrowErrno("mkdtemp");

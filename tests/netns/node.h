@@ -19,6 +19,9 @@ using support::Argv;
 
 inline constexpr const char* kPins = "/sys/fs/bpf/natrix";
 
+// A time that natrixd must keep, where the machine is an emulated one a multiple of it.
+support::milliseconds Scaled(support::milliseconds time);
+
 // A node in a namespace of its own:
 //
 //   wire_eth0 --- eth0 [ node ] ovn0 --- wire_ovn0
