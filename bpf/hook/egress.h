@@ -92,8 +92,8 @@ NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 }
 
 /* Packets that start nothing and belong to nothing. */
-static __always_inline enum nx_verdict
-egress_invalid(struct nx_pkt *pkt, struct nx_net from)
+static __always_inline enum nx_verdict egress_invalid(struct nx_pkt *pkt,
+						      struct nx_net from)
 {
 	if (pkt->error)
 		return nx_pass(pkt, NX_R_ICMP_UNRELATED);
@@ -170,8 +170,8 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 	return egress_new(skb, pkt, s);
 }
 
-static __always_inline enum nx_verdict
-egress(struct __sk_buff *skb, struct nx_pkt *pkt)
+static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
+					      struct nx_pkt *pkt)
 {
 	struct nx_handoff_slot *slot;
 	enum nx_verdict v;

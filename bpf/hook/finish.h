@@ -9,8 +9,8 @@
 /* The one place where a verdict becomes a TC code and a counter.  UNSPEC
  * (TCX_NEXT), not OK: programs of others on the hook have their say.
  */
-static __always_inline int
-finish(struct __sk_buff *skb, struct nx_pkt *pkt, enum nx_verdict verdict)
+static __always_inline int finish(struct __sk_buff *skb, struct nx_pkt *pkt,
+				  enum nx_verdict verdict)
 {
 	__u32 reason = pkt->reason;
 	struct nx_count *count = bpf_map_lookup_elem(&nx_count, &reason);

@@ -12,8 +12,8 @@ static __always_inline __u32 addr_word(const struct nx_addr *a, int i)
 	return ((const __u32 *)a)[i];
 }
 
-static __always_inline bool
-addr_eq(const struct nx_addr *a, const struct nx_addr *b)
+static __always_inline bool addr_eq(const struct nx_addr *a,
+				    const struct nx_addr *b)
 {
 	return addr_word(a, 3) == addr_word(b, 3) &&
 	       addr_word(a, 2) == addr_word(b, 2) &&
@@ -44,8 +44,8 @@ static __always_inline void addr_set_v4(struct nx_addr *a, __be32 v4)
 	w[3] = v4;
 }
 
-static __always_inline bool
-tuple_eq(const struct nx_tuple *a, const struct nx_tuple *b)
+static __always_inline bool tuple_eq(const struct nx_tuple *a,
+				     const struct nx_tuple *b)
 {
 	return addr_eq(&a->src, &b->src) && addr_eq(&a->dst, &b->dst) &&
 	       a->sport == b->sport && a->dport == b->dport &&
@@ -53,8 +53,8 @@ tuple_eq(const struct nx_tuple *a, const struct nx_tuple *b)
 }
 
 /* `to` and `from` may not be the same object. */
-static __always_inline void
-tuple_swap(struct nx_tuple *to, const struct nx_tuple *from)
+static __always_inline void tuple_swap(struct nx_tuple *to,
+				       const struct nx_tuple *from)
 {
 	to->src = from->dst;
 	to->dst = from->src;

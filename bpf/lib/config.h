@@ -21,8 +21,8 @@ static __always_inline struct nx_config *config_of(__u32 side)
 }
 
 /* Set membership of an address under one copy; all zero when in no set. */
-static __always_inline struct nx_net
-net_of(__u32 side, const struct nx_addr *addr)
+static __always_inline struct nx_net net_of(__u32 side,
+					    const struct nx_addr *addr)
 {
 	struct nx_prefix key = { .length = 128, .addr = *addr };
 	void *trie = bpf_map_lookup_elem(&nx_net, &side);

@@ -16,8 +16,8 @@ static __always_inline __u16 csum_fold(__u64 sum)
 	return (__u16)sum;
 }
 
-static __always_inline __u64
-csum_delta_addr(const struct nx_addr *from, const struct nx_addr *to)
+static __always_inline __u64 csum_delta_addr(const struct nx_addr *from,
+					     const struct nx_addr *to)
 {
 	__u64 d = 0;
 

@@ -20,16 +20,16 @@ struct nx_new {
 /* What becomes of a new flow's source. */
 enum nx_snat_do {
 	NX_SNAT_NOT_OURS, /* not even remembered */
-	NX_SNAT_KEEP,     /* remembered, so that its answers are left alone */
-	NX_SNAT_TO,       /* translated to `addr` */
-	NX_SNAT_REFUSE,   /* translated, but there is no address: drop */
+	NX_SNAT_KEEP,	  /* remembered, so that its answers are left alone */
+	NX_SNAT_TO,	  /* translated to `addr` */
+	NX_SNAT_REFUSE,	  /* translated, but there is no address: drop */
 };
 
 struct nx_snat {
 	struct nx_addr addr;
-	__u8 what;       /* enum nx_snat_do */
+	__u8 what;	 /* enum nx_snat_do */
 	__u8 masquerade; /* 1: address from the device, the mark is cleared */
-	__u8 keep_port;  /* 1: the original port if it is free */
+	__u8 keep_port;	 /* 1: the original port if it is free */
 	enum nx_reason why;
 };
 

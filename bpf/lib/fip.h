@@ -4,9 +4,8 @@
 #include "bpf/lib/maps.h"
 
 /* The other side of a floating IP under one copy of the configuration. */
-static __always_inline bool
-fip_to(__u32 side, const struct nx_addr *from, enum nx_fip_side which,
-       struct nx_addr *to)
+static __always_inline bool fip_to(__u32 side, const struct nx_addr *from,
+				   enum nx_fip_side which, struct nx_addr *to)
 {
 	struct nx_fip_key key = { .addr = *from, .side = which };
 	void *table = bpf_map_lookup_elem(&nx_fip, &side);

@@ -17,9 +17,9 @@
  */
 
 /* Key of the other half: what an answer to the translated packet looks like. */
-static __always_inline void
-flow_partner(struct nx_tuple *to, const struct nx_tuple *key,
-	     const struct nx_flow *flow)
+static __always_inline void flow_partner(struct nx_tuple *to,
+					 const struct nx_tuple *key,
+					 const struct nx_flow *flow)
 {
 	to->src = flow->dst;
 	to->dst = flow->src;
@@ -30,9 +30,9 @@ flow_partner(struct nx_tuple *to, const struct nx_tuple *key,
 }
 
 /* The other half's entry. */
-static __always_inline void
-flow_partner_entry(struct nx_flow *to, const struct nx_tuple *key,
-		   const struct nx_flow *flow)
+static __always_inline void flow_partner_entry(struct nx_flow *to,
+					       const struct nx_tuple *key,
+					       const struct nx_flow *flow)
 {
 	*to = *flow;
 	to->src = key->dst;
@@ -47,17 +47,18 @@ flow_partner_entry(struct nx_flow *to, const struct nx_tuple *key,
  * egress neither direction looks like a key of the pair.  `key` and `flow` of
  * either half.
  */
-static __always_inline bool
-flow_has_middle(const struct nx_tuple *key, const struct nx_flow *flow)
+static __always_inline bool flow_has_middle(const struct nx_tuple *key,
+					    const struct nx_flow *flow)
 {
 	return (!addr_eq(&key->src, &flow->src) || key->sport != flow->sport) &&
 	       (!addr_eq(&key->dst, &flow->dst) || key->dport != flow->dport);
 }
 
 /* Middle entry of a flow, from its original half: B -> A becomes V -> N. */
-static __always_inline void
-flow_middle(struct nx_tuple *to, struct nx_flow *entry,
-	    const struct nx_tuple *key, const struct nx_flow *flow)
+static __always_inline void flow_middle(struct nx_tuple *to,
+					struct nx_flow *entry,
+					const struct nx_tuple *key,
+					const struct nx_flow *flow)
 {
 	to->src = flow->dst;
 	to->sport = flow->dport;
@@ -96,8 +97,8 @@ static __always_inline struct nx_flow *flow_lookup(const struct nx_tuple *key)
 }
 
 /* Longer silent than its state allows. */
-static __always_inline bool
-flow_silent(const struct nx_flow *flow, const struct nx_config *config)
+static __always_inline bool flow_silent(const struct nx_flow *flow,
+					const struct nx_config *config)
 {
 	__u32 state = flow->state;
 
@@ -115,8 +116,8 @@ static __always_inline void flow_erase(const struct nx_tuple *key)
  * under us by another CPU; its memory stays readable until we return (RCU),
  * and a torn read only names a key that does not exist.
  */
-NX_GLOBAL int
-flow_forget(const struct nx_tuple *key, const struct nx_flow *flow)
+NX_GLOBAL int flow_forget(const struct nx_tuple *key,
+			  const struct nx_flow *flow)
 {
 	struct nx_tuple other;
 
@@ -147,8 +148,8 @@ flow_forget(const struct nx_tuple *key, const struct nx_flow *flow)
 /* Whether both halves have been silent for too long.  The lookup of the other
  * half happens only when this one is old.
  */
-NX_GLOBAL int
-flow_expired(const struct nx_tuple *key, const struct nx_flow *flow)
+NX_GLOBAL int flow_expired(const struct nx_tuple *key,
+			   const struct nx_flow *flow)
 {
 	struct nx_config *config = config_of(config_side());
 	struct nx_tuple other;
@@ -169,8 +170,8 @@ flow_expired(const struct nx_tuple *key, const struct nx_flow *flow)
  * The order matters: flow_establish() writes nx_flow before it deletes from
  * nx_embryo, so a key that leaves nx_embryo under us is seen in nx_flow.
  */
-static __always_inline long
-embryo_claim(const struct nx_tuple *key, const struct nx_flow *entry)
+static __always_inline long embryo_claim(const struct nx_tuple *key,
+					 const struct nx_flow *entry)
 {
 	long err = bpf_map_update_elem(&nx_embryo, key, entry, BPF_NOEXIST);
 
@@ -184,8 +185,8 @@ embryo_claim(const struct nx_tuple *key, const struct nx_flow *entry)
 }
 
 /* embryo_claim(), after clearing away an expired flow that holds the key. */
-NX_GLOBAL int
-flow_claim(const struct nx_tuple *wanted, const struct nx_flow *value)
+NX_GLOBAL int flow_claim(const struct nx_tuple *wanted,
+			 const struct nx_flow *value)
 {
 	struct nx_tuple key;
 	struct nx_flow entry;
@@ -206,8 +207,8 @@ flow_claim(const struct nx_tuple *wanted, const struct nx_flow *value)
 }
 
 /* The middle entry of a flow that has one, from either half. */
-NX_GLOBAL int
-flow_establish_middle(const struct nx_tuple *key, const struct nx_flow *flow)
+NX_GLOBAL int flow_establish_middle(const struct nx_tuple *key,
+				    const struct nx_flow *flow)
 {
 	struct nx_tuple middle;
 	struct nx_flow entry;
@@ -254,8 +255,8 @@ struct {
  * Two CPUs at once: BPF_NOEXIST lets one of them win each entry, and both
  * write the same values.
  */
-NX_GLOBAL int
-flow_establish(const struct nx_tuple *key, const struct nx_flow *flow)
+NX_GLOBAL int flow_establish(const struct nx_tuple *key,
+			     const struct nx_flow *flow)
 {
 	__u32 zero = 0;
 	struct nx_move *m = bpf_map_lookup_elem(&nx_move, &zero);
@@ -275,8 +276,7 @@ flow_establish(const struct nx_tuple *key, const struct nx_flow *flow)
 		return 0;
 	}
 	m->clock.born = flow->born;
-	m->clock.original =
-		flow->role == NX_ROLE_ORIGINAL ? m->mine : m->other;
+	m->clock.original = flow->role == NX_ROLE_ORIGINAL ? m->mine : m->other;
 	bpf_map_delete_elem(&nx_embryo, &m->mine);
 	bpf_map_delete_elem(&nx_embryo, &m->other);
 	bpf_map_push_elem(&nx_clock, &m->clock, BPF_ANY);

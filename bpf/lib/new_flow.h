@@ -25,9 +25,8 @@ static __always_inline enum nx_state first_state(const struct nx_pkt *pkt)
 }
 
 /* An original entry that changes nothing yet. */
-static __always_inline void entry_of(struct nx_flow *entry,
-				     const struct nx_pkt *pkt,
-				     enum nx_reason why)
+static __always_inline void
+entry_of(struct nx_flow *entry, const struct nx_pkt *pkt, enum nx_reason why)
 {
 	entry->src = pkt->tuple.src;
 	entry->dst = pkt->tuple.dst;

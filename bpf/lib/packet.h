@@ -23,8 +23,8 @@ enum nx_frag_kind {
 /* What nf_conntrack would say of the packet if no flow knew it. */
 enum nx_opens {
 	NX_OPENS_NOTHING, /* INVALID: rules of the nat table are not asked */
-	NX_OPENS_FLOW,    /* NEW */
-	NX_OPENS_LATE,    /* NEW, but a TCP segment without SYN */
+	NX_OPENS_FLOW,	  /* NEW */
+	NX_OPENS_LATE,	  /* NEW, but a TCP segment without SYN */
 };
 
 /* One packet on its way through the stages; lives on the hook's stack. */
@@ -33,17 +33,17 @@ struct nx_pkt {
 	 * the error's way, which is the quoted packet's, swapped.
 	 */
 	struct nx_tuple tuple;
-	__u32 side;        /* copy of the configuration that judges it */
-	__be32 frag_id;    /* set by parse for fragments */
-	__u16 l4;          /* offset of the transport header */
-	__u16 inner_l3;    /* ICMP error: offset of the quoted IP header */
-	__u16 inner_l4;    /* ICMP error: offset of the quoted transport one */
-	__u8 v6;           /* 1: IPv6 */
-	__u8 l4_proto;     /* the packet's own protocol (tuple.proto: inner) */
-	__u8 tcp_flags;    /* low 6 bits of the TCP flags byte, else 0 */
-	__u8 frag;         /* enum nx_frag_kind */
-	__u8 opens;        /* enum nx_opens */
-	__u8 error;        /* 1: ICMP error, inner_* are set */
+	__u32 side;	   /* copy of the configuration that judges it */
+	__be32 frag_id;	   /* set by parse for fragments */
+	__u16 l4;	   /* offset of the transport header */
+	__u16 inner_l3;	   /* ICMP error: offset of the quoted IP header */
+	__u16 inner_l4;	   /* ICMP error: offset of the quoted transport one */
+	__u8 v6;	   /* 1: IPv6 */
+	__u8 l4_proto;	   /* the packet's own protocol (tuple.proto: inner) */
+	__u8 tcp_flags;	   /* low 6 bits of the TCP flags byte, else 0 */
+	__u8 frag;	   /* enum nx_frag_kind */
+	__u8 opens;	   /* enum nx_opens */
+	__u8 error;	   /* 1: ICMP error, inner_* are set */
 	__u8 ports_known;  /* 0: a later fragment whose first was not seen */
 	__u8 ext_overflow; /* 1: IPv6 extension headers not walked to the end */
 	enum nx_reason reason; /* set by whichever stage decides */
@@ -70,15 +70,15 @@ struct nx_pkt {
 #define NX_TCP_RST 0x04
 #define NX_TCP_ACK 0x10
 
-static __always_inline enum nx_verdict
-nx_pass(struct nx_pkt *pkt, enum nx_reason why)
+static __always_inline enum nx_verdict nx_pass(struct nx_pkt *pkt,
+					       enum nx_reason why)
 {
 	pkt->reason = why;
 	return NX_PASS;
 }
 
-static __always_inline enum nx_verdict
-nx_drop(struct nx_pkt *pkt, enum nx_reason why)
+static __always_inline enum nx_verdict nx_drop(struct nx_pkt *pkt,
+					       enum nx_reason why)
 {
 	pkt->reason = why;
 	return NX_DROP;

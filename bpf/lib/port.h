@@ -23,13 +23,13 @@
 #define NX_PORT_TRIES 48
 
 struct nx_alloc {
-	struct nx_tuple reply;   /* key to claim; dport is what is sought */
-	struct nx_flow entry;    /* its value */
-	__u16 first, span;       /* candidates: first .. first + span - 1 */
+	struct nx_tuple reply;	  /* key to claim; dport is what is sought */
+	struct nx_flow entry;	  /* its value */
+	__u16 first, span;	  /* candidates: first .. first + span - 1 */
 	__u16 skip_min, skip_max; /* but not these; 0, 0: none */
-	__u16 port;              /* the one got, host order */
-	__u8 keep;               /* try `port` first */
-	__u8 taken;              /* 1: reply is in the table */
+	__u16 port;		  /* the one got, host order */
+	__u8 keep;		  /* try `port` first */
+	__u8 taken;		  /* 1: reply is in the table */
 };
 
 static __always_inline bool port_is_reserved(__u16 port)
@@ -41,8 +41,8 @@ static __always_inline bool port_is_reserved(__u16 port)
 }
 
 /* Whether a packet with tuple `t` would find a socket on this node. */
-static __always_inline bool
-socket_owns(struct __sk_buff *skb, const struct nx_tuple *t)
+static __always_inline bool socket_owns(struct __sk_buff *skb,
+					const struct nx_tuple *t)
 {
 	struct bpf_sock_tuple key = {};
 	struct bpf_sock *sk;
@@ -62,7 +62,8 @@ socket_owns(struct __sk_buff *skb, const struct nx_tuple *t)
 		size = sizeof(key.ipv6);
 	}
 	if (t->proto == NX_L4_TCP)
-		sk = bpf_skc_lookup_tcp(skb, &key, size, BPF_F_CURRENT_NETNS, 0);
+		sk = bpf_skc_lookup_tcp(skb, &key, size, BPF_F_CURRENT_NETNS,
+					0);
 	else if (t->proto == NX_L4_UDP)
 		sk = bpf_sk_lookup_udp(skb, &key, size, BPF_F_CURRENT_NETNS, 0);
 	else
@@ -98,8 +99,8 @@ static long port_try(__u32 index, struct nx_port_loop *loop)
 			port += alloc->skip_max - alloc->skip_min + 1;
 	}
 	alloc->reply.dport = bpf_htons(port);
-	if (!icmp && (port_is_reserved(port) ||
-		      socket_owns(loop->skb, &alloc->reply)))
+	if (!icmp &&
+	    (port_is_reserved(port) || socket_owns(loop->skb, &alloc->reply)))
 		return 0;
 	if (flow_claim(&alloc->reply, &alloc->entry))
 		return 0;
@@ -108,8 +109,8 @@ static long port_try(__u32 index, struct nx_port_loop *loop)
 	return 1;
 }
 
-static __always_inline void
-port_class(struct nx_alloc *alloc, const struct nx_config *config)
+static __always_inline void port_class(struct nx_alloc *alloc,
+				       const struct nx_config *config)
 {
 	__u32 first = 1024, span = 65536 - 1024, cut;
 
@@ -137,9 +138,9 @@ port_class(struct nx_alloc *alloc, const struct nx_config *config)
  * if it can be had and `keep`, their own port.  alloc->reply (all but dport),
  * ->entry and ->port are the caller's.  0 or the reason to drop.
  */
-static __always_inline int
-port_allocate(struct __sk_buff *skb, struct nx_alloc *alloc,
-	      const struct nx_config *config)
+static __always_inline int port_allocate(struct __sk_buff *skb,
+					 struct nx_alloc *alloc,
+					 const struct nx_config *config)
 {
 	struct nx_port_loop loop = { .skb = skb, .alloc = alloc };
 

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-#include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-
-#include <stddef.h>
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bpf/lib/csum.h"
-#include "bpf/lib/packet.h"
+#include "bpf/lib/rewrite_error.h"
 
 /* One address and port of a packet replaced, every checksum kept right.
  *
@@ -28,11 +24,6 @@
  * From 6.2 on ip_summed is read through bpf_cast_to_kern_ctx and everything is
  * direct packet writes; on older kernels bpf_l4_csum_replace knows it.
  */
-
-enum nx_end {
-	NX_SRC,
-	NX_DST,
-};
 
 struct sk_buff___nx {
 	__u8 ip_summed : 2;
@@ -54,44 +45,10 @@ static __always_inline __u32 ip_summed_of(struct __sk_buff *skb)
 	return BPF_CORE_READ_BITFIELD(kskb, ip_summed);
 }
 
-/* Where the transport checksum lies in its header, and whether it covers the
- * pseudo header.  False: no checksum that an address or port change touches.
- */
-static __always_inline bool
-l4_check_at(__u8 proto, __u32 *at, bool *pseudo)
-{
-	*pseudo = true;
-	switch (proto) {
-	case NX_L4_TCP:
-		*at = 16;
-		return true;
-	case NX_L4_UDP:
-	case NX_L4_UDPLITE:
-		*at = 6;
-		return true;
-	case NX_L4_ICMPV6:
-		*at = 2;
-		return true;
-	case NX_L4_ICMP:
-		*at = 2;
-		*pseudo = false;
-		return true;
-	}
-	return false;
-}
-
-/* Offset in the transport header of what nx_tuple calls this end's port. */
-static __always_inline __u32 port_at(__u8 proto, enum nx_end end)
-{
-	if (proto == NX_L4_ICMP || proto == NX_L4_ICMPV6)
-		return 4; /* the identifier, whichever side it is */
-	return end == NX_SRC ? 0 : 2;
-}
-
 /* The IP header's address and, for IPv4, its checksum.  0 or -1. */
-static __always_inline int
-write_addr(struct __sk_buff *skb, bool v6, enum nx_end end,
-	   const struct nx_addr *to, __u64 delta)
+static __always_inline int write_addr(struct __sk_buff *skb, bool v6,
+				      enum nx_end end, const struct nx_addr *to,
+				      __u64 delta)
 {
 	void *data = (void *)(long)skb->data;
 	void *data_end = (void *)(long)skb->data_end;
@@ -131,16 +88,18 @@ static __always_inline __u32 l4_offset(const struct nx_pkt *pkt)
  * port at `port`: constants at every call, so that the verifier sees plain
  * bounds.  `summed` is known.
  */
-static __always_inline int
-write_l4_at(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 port,
-	    __u32 at, bool pseudo, bool udp, __be16 from_port, __be16 to_port,
-	    __u64 addr_delta, __u32 summed)
+static __always_inline int write_l4_at(struct __sk_buff *skb,
+				       const struct nx_pkt *pkt, __u32 port,
+				       __u32 at, bool pseudo, bool udp,
+				       __be16 from_port, __be16 to_port,
+				       __u64 addr_delta, __u32 summed)
 {
 	__u64 delta = csum_delta16(from_port, to_port);
 	__u8 *head = (void *)(long)skb->data + l4_offset(pkt);
 	__be16 *check = (__be16 *)(head + at);
 
-	if ((void *)(head + (at > 6 ? at + 2 : 8)) > (void *)(long)skb->data_end)
+	if ((void *)(head + (at > 6 ? at + 2 : 8)) >
+	    (void *)(long)skb->data_end)
 		return -1;
 	*(__be16 *)(head + port) = to_port;
 	if (summed == NX_CSUM_PARTIAL) {
@@ -153,8 +112,9 @@ write_l4_at(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 port,
 		 * the port, and on IPv6 the address.
 		 */
 		if (summed == NX_CSUM_COMPLETE)
-			bpf_csum_update(skb, csum_fold(delta + (pkt->v6 ? addr_delta :
-								      0)));
+			bpf_csum_update(
+				skb,
+				csum_fold(delta + (pkt->v6 ? addr_delta : 0)));
 		return 0;
 	}
 	*check = csum_apply(*check, delta + (pseudo ? addr_delta : 0));
@@ -172,9 +132,10 @@ write_l4_at(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 port,
 /* ICMPv6: the identifier may stay (the side whose "port" is the type), the
  * checksum covers the pseudo header and never does.
  */
-static __always_inline int
-write_l4_icmp6(struct __sk_buff *skb, const struct nx_pkt *pkt, __be16 from,
-	       __be16 to, __u64 addr_delta, __u32 summed)
+static __always_inline int write_l4_icmp6(struct __sk_buff *skb,
+					  const struct nx_pkt *pkt, __be16 from,
+					  __be16 to, __u64 addr_delta,
+					  __u32 summed)
 {
 	__u8 *head = (void *)(long)skb->data + l4_offset(pkt);
 
@@ -193,9 +154,10 @@ write_l4_icmp6(struct __sk_buff *skb, const struct nx_pkt *pkt, __be16 from,
 }
 
 /* The transport part with direct writes. */
-static __always_inline int
-write_l4(struct __sk_buff *skb, const struct nx_pkt *pkt, enum nx_end end,
-	 __be16 from, __be16 to, __u64 addr_delta, __u32 summed)
+static __always_inline int write_l4(struct __sk_buff *skb,
+				    const struct nx_pkt *pkt, enum nx_end end,
+				    __be16 from, __be16 to, __u64 addr_delta,
+				    __u32 summed)
 {
 	__u32 port = end == NX_SRC ? 0 : 2;
 
@@ -224,9 +186,9 @@ write_l4(struct __sk_buff *skb, const struct nx_pkt *pkt, enum nx_end end,
 }
 
 /* The transport part where ip_summed cannot be read (before 6.2). */
-NX_GLOBAL int
-write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
-		 const struct nx_addr *to, __be16 to_port)
+NX_GLOBAL int write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			       __u32 end, const struct nx_addr *to,
+			       __be16 to_port)
 {
 	__u32 at = 0, mangled, delta;
 	__be16 from_port;
@@ -245,9 +207,8 @@ write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
 	mangled = pkt->l4_proto == NX_L4_UDP || pkt->l4_proto == NX_L4_UDPLITE ?
 			  BPF_F_MARK_MANGLED_0 :
 			  0;
-	if (pseudo &&
-	    bpf_l4_csum_replace(skb, pkt->l4 + at, 0, delta,
-				BPF_F_PSEUDO_HDR | mangled))
+	if (pseudo && bpf_l4_csum_replace(skb, pkt->l4 + at, 0, delta,
+					  BPF_F_PSEUDO_HDR | mangled))
 		return -1;
 	/* With size 0 the helper takes the change out of skb->csum for both
 	 * families; on IPv6 the address bytes put it back.
@@ -263,123 +224,15 @@ write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
 				   &to_port, 2, 0);
 }
 
-static __always_inline int store_addr(struct __sk_buff *skb, __u32 at, bool v6,
-				      const struct nx_addr *addr)
-{
-	if (v6)
-		return bpf_skb_store_bytes(skb, at, addr, 16, 0);
-	return bpf_skb_store_bytes(skb, at, &addr->byte[12], 4, 0);
-}
-
-/* ICMP error: the outer address of `end`, and address and port of the other
- * end of the packet that it quotes.  Everything by helpers: rare.  The sum
- * over the message stays what it was, so skb->csum needs no care.
- */
-NX_GLOBAL int
-rewrite_error(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
-	      const struct nx_addr *to, __be16 to_port)
-{
-	const struct nx_addr *from;
-	__be16 from_port, check;
-	__u64 addr_delta, delta = 0;
-	__u32 outer_at, inner_at, at;
-	__u32 inner_end = end == NX_SRC ? NX_DST : NX_SRC;
-	struct nx_addr outer;
-	bool pseudo, udp;
-
-	if (!pkt || !to)
-		return -1;
-	from = end == NX_SRC ? &pkt->tuple.src : &pkt->tuple.dst;
-	from_port = end == NX_SRC ? pkt->tuple.sport : pkt->tuple.dport;
-	outer_at = pkt->v6 ? (end == NX_SRC ? 8 : 24) :
-			     (end == NX_SRC ? 12 : 16);
-	inner_at = pkt->v6 ? (inner_end == NX_SRC ? 8 : 24) :
-			     (inner_end == NX_SRC ? 12 : 16);
-
-	/* The quoted transport header. */
-	addr_delta = csum_delta_addr(from, to);
-	if (from_port != to_port) {
-		at = pkt->inner_l4 + port_at(pkt->tuple.proto, inner_end);
-		if (bpf_skb_store_bytes(skb, at, &to_port, 2, 0))
-			return -1;
-		delta += csum_delta16(from_port, to_port);
-	}
-	udp = pkt->tuple.proto == NX_L4_UDP ||
-	      pkt->tuple.proto == NX_L4_UDPLITE;
-	if (l4_check_at(pkt->tuple.proto, &at, &pseudo) &&
-	    !bpf_skb_load_bytes(skb, pkt->inner_l4 + at, &check, 2) &&
-	    (check || !udp)) {
-		__be16 fixed = csum_apply(
-			check, csum_delta16(from_port, to_port) +
-				       (pseudo ? addr_delta : 0));
-
-		if (udp && !fixed)
-			fixed = 0xffff;
-		if (bpf_skb_store_bytes(skb, pkt->inner_l4 + at, &fixed, 2, 0))
-			return -1;
-		delta += csum_delta16(check, fixed);
-	}
-
-	/* The quoted IP header. */
-	if (store_addr(skb, pkt->inner_l3 + inner_at, pkt->v6, to))
-		return -1;
-	delta += addr_delta;
-	if (!pkt->v6) {
-		__be16 fixed;
-
-		at = pkt->inner_l3 + offsetof(struct iphdr, check);
-		if (bpf_skb_load_bytes(skb, at, &check, 2))
-			return -1;
-		fixed = csum_apply(check, addr_delta);
-		if (bpf_skb_store_bytes(skb, at, &fixed, 2, 0))
-			return -1;
-		delta += csum_delta16(check, fixed);
-	}
-
-	/* The outer IP header: its address may be a router's. */
-	if (pkt->v6) {
-		if (bpf_skb_load_bytes(skb, NX_L3 + outer_at, &outer, 16))
-			return -1;
-	} else {
-		__be32 v4;
-
-		if (bpf_skb_load_bytes(skb, NX_L3 + outer_at, &v4, 4))
-			return -1;
-		addr_set_v4(&outer, v4);
-	}
-	addr_delta = csum_delta_addr(&outer, to);
-	if (store_addr(skb, NX_L3 + outer_at, pkt->v6, to))
-		return -1;
-	if (pkt->v6) {
-		delta += addr_delta;
-	} else {
-		__be16 fixed;
-
-		at = NX_L3 + offsetof(struct iphdr, check);
-		if (bpf_skb_load_bytes(skb, at, &check, 2))
-			return -1;
-		fixed = csum_apply(check, addr_delta);
-		if (bpf_skb_store_bytes(skb, at, &fixed, 2, 0))
-			return -1;
-	}
-
-	/* The ICMP checksum, over the message (and IPv6's pseudo header). */
-	at = pkt->l4 + 2;
-	if (bpf_skb_load_bytes(skb, at, &check, 2))
-		return -1;
-	check = csum_apply(check, delta);
-	return bpf_skb_store_bytes(skb, at, &check, 2, 0);
-}
-
 /* Gives the packet a new source or destination.  A later fragment has only
  * its address to change; its checksum went with the first one.
  */
-static __always_inline int
-rewrite(struct __sk_buff *skb, const struct nx_pkt *pkt, enum nx_end end,
-	const struct nx_addr *to, __be16 to_port)
+static __always_inline int rewrite(struct __sk_buff *skb,
+				   const struct nx_pkt *pkt, enum nx_end end,
+				   const struct nx_addr *to, __be16 to_port)
 {
-	const struct nx_addr *from =
-		end == NX_SRC ? &pkt->tuple.src : &pkt->tuple.dst;
+	const struct nx_addr *from = end == NX_SRC ? &pkt->tuple.src :
+						     &pkt->tuple.dst;
 	__be16 from_port = end == NX_SRC ? pkt->tuple.sport : pkt->tuple.dport;
 	__u64 delta;
 	__u32 summed;
@@ -402,9 +255,8 @@ rewrite(struct __sk_buff *skb, const struct nx_pkt *pkt, enum nx_end end,
 }
 
 /* The same, as a call: for all but established packets. */
-NX_GLOBAL int
-rewrite_new(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 end,
-	    const struct nx_addr *to, __be16 to_port)
+NX_GLOBAL int rewrite_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			  __u32 end, const struct nx_addr *to, __be16 to_port)
 {
 	if (!pkt || !to)
 		return -1;

@@ -36,9 +36,9 @@ NX_GLOBAL int common_bits(const struct nx_addr *a, const struct nx_addr *b)
 /* The gateway that the kernel would use for `dst` on this device, or `dst`
  * itself when it is on-link or unknown.
  */
-static __always_inline void
-next_hop4(struct __sk_buff *skb, const struct nx_tuple *tuple,
-	  struct nx_addr *hop)
+static __always_inline void next_hop4(struct __sk_buff *skb,
+				      const struct nx_tuple *tuple,
+				      struct nx_addr *hop)
 {
 	struct bpf_fib_lookup fib = {
 		.family = NX_AF_INET,
@@ -58,9 +58,8 @@ next_hop4(struct __sk_buff *skb, const struct nx_tuple *tuple,
  * the rules before it are natrixd's, in the choice of what is listed).
  * 0 or -1: the device has none.
  */
-NX_GLOBAL int
-masquerade_source(struct __sk_buff *skb, const struct nx_pkt *pkt,
-		  struct nx_addr *ret)
+NX_GLOBAL int masquerade_source(struct __sk_buff *skb, const struct nx_pkt *pkt,
+				struct nx_addr *ret)
 {
 	__u32 ifindex = skb->ifindex, best_bits = 0;
 	struct nx_device *device = bpf_map_lookup_elem(&nx_device, &ifindex);

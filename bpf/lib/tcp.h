@@ -44,8 +44,8 @@ static __always_inline enum nx_opens tcp_opens(__u8 flags)
 /* The state after a segment.  A segment that conntrack would call invalid or
  * ignore leaves the state as it is.
  */
-static __always_inline enum nx_state
-tcp_next(enum nx_state s, __u8 flags, bool reply)
+static __always_inline enum nx_state tcp_next(enum nx_state s, __u8 flags,
+					      bool reply)
 {
 	if (!tcp_flags_valid(flags))
 		return s;

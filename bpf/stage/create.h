@@ -19,8 +19,7 @@
  * other gives its key back and uses what the first one wrote.
  */
 /* The original half, from the reply half that scratch->alloc claimed. */
-static __always_inline long
-create_original(struct nx_scratch *s)
+static __always_inline long create_original(struct nx_scratch *s)
 {
 	flow_partner(&s->key, &s->alloc.reply, &s->alloc.entry);
 	flow_partner_entry(&s->entry, &s->alloc.reply, &s->alloc.entry);
@@ -38,9 +37,9 @@ create_original(struct nx_scratch *s)
 }
 
 /* Keep: the reply half ingress made becomes final, or a new one is claimed. */
-static __always_inline long
-create_kept(const struct nx_new *new, const struct nx_tuple *reply,
-	    const struct nx_flow *half)
+static __always_inline long create_kept(const struct nx_new *new,
+					const struct nx_tuple *reply,
+					const struct nx_flow *half)
 {
 	struct nx_flow *provisional;
 
@@ -49,7 +48,8 @@ create_kept(const struct nx_new *new, const struct nx_tuple *reply,
 	provisional = bpf_map_lookup_elem(&nx_embryo, reply);
 	if (!provisional)
 		return flow_claim(reply, half);
-	if (!provisional->undecided || !addr_eq(&provisional->src, &half->src) ||
+	if (!provisional->undecided ||
+	    !addr_eq(&provisional->src, &half->src) ||
 	    provisional->sport != half->sport)
 		return -1;
 	provisional->undecided = 0;
@@ -57,9 +57,10 @@ create_kept(const struct nx_new *new, const struct nx_tuple *reply,
 	return 0;
 }
 
-static __always_inline int
-create_flow(struct __sk_buff *skb, struct nx_pkt *pkt,
-	    const struct nx_config *config, struct nx_scratch *s)
+static __always_inline int create_flow(struct __sk_buff *skb,
+				       struct nx_pkt *pkt,
+				       const struct nx_config *config,
+				       struct nx_scratch *s)
 {
 	struct nx_alloc *alloc = &s->alloc;
 	int refused = 0;

@@ -38,8 +38,8 @@ static __noinline struct nx_flow *dnat_new(struct nx_pkt *pkt)
 	return flow_lookup(&pkt->tuple);
 }
 
-static __always_inline struct nx_flow *
-stage_dnat(struct nx_pkt *pkt, struct nx_net to)
+static __always_inline struct nx_flow *stage_dnat(struct nx_pkt *pkt,
+						  struct nx_net to)
 {
 	if (!to.floating_ip || pkt->opens == NX_OPENS_NOTHING)
 		return NULL;

@@ -52,8 +52,8 @@ NX_GLOBAL int flow_step(const struct nx_pkt *pkt, struct nx_flow *flow)
 }
 
 /* Whether `half` is the other half of the original entry `flow` of `key`. */
-static __always_inline bool
-flow_points_back(const struct nx_flow *half, const struct nx_tuple *key)
+static __always_inline bool flow_points_back(const struct nx_flow *half,
+					     const struct nx_tuple *key)
 {
 	return half->role == NX_ROLE_REPLY && addr_eq(&half->dst, &key->src) &&
 	       addr_eq(&half->src, &key->dst) && half->dport == key->sport &&
@@ -63,8 +63,8 @@ flow_points_back(const struct nx_flow *half, const struct nx_tuple *key)
 /* The reply half of an embryo, made again if the LRU dropped it.  False: its
  * key is another flow's by now.
  */
-NX_GLOBAL int
-embryo_mend(const struct nx_tuple *key, const struct nx_flow *flow)
+NX_GLOBAL int embryo_mend(const struct nx_tuple *key,
+			  const struct nx_flow *flow)
 {
 	struct nx_tuple other;
 	struct nx_flow entry;
@@ -104,8 +104,8 @@ static __always_inline bool embryo_is_grown(const struct nx_flow *flow)
 	}
 }
 
-static __noinline struct nx_flow *
-embryo_find(const struct nx_pkt *pkt, const struct nx_tuple *key)
+static __noinline struct nx_flow *embryo_find(const struct nx_pkt *pkt,
+					      const struct nx_tuple *key)
 {
 	struct nx_flow *flow, copy;
 
@@ -144,8 +144,8 @@ NX_GLOBAL int flow_stream(struct nx_flow *flow)
 	return 0;
 }
 
-static __always_inline struct nx_flow *
-stage_flow(const struct nx_pkt *pkt, const struct nx_tuple *key)
+static __always_inline struct nx_flow *stage_flow(const struct nx_pkt *pkt,
+						  const struct nx_tuple *key)
 {
 	struct nx_flow *flow;
 	__u32 now, age;

@@ -43,8 +43,8 @@ NX_GLOBAL int fragment_ports(struct nx_pkt *pkt)
 	if (known) {
 		struct nx_config *config = config_of(config_side());
 
-		if (config && now_jiffies() - known->seen >
-				      NX_FRAG_SECONDS * config->hz)
+		if (config &&
+		    now_jiffies() - known->seen > NX_FRAG_SECONDS * config->hz)
 			return 0;
 		pkt->tuple.sport = known->sport;
 		pkt->tuple.dport = known->dport;

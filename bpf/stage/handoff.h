@@ -27,12 +27,12 @@
 #define NX_SIGN_SIDE 0x080
 
 struct nx_handoff_slot {
-	struct nx_tuple tuple;    /* as egress will see it */
-	struct nx_addr src;       /* the source it leaves with */
-	struct nx_addr called;    /* where it was sent before ingress DNAT */
+	struct nx_tuple tuple; /* as egress will see it */
+	struct nx_addr src;    /* the source it leaves with */
+	struct nx_addr called; /* where it was sent before ingress DNAT */
 	__be16 sport;
 	__be16 called_port;
-	__u32 undecided;          /* 1: egress has still to look at SNAT */
+	__u32 undecided; /* 1: egress has still to look at SNAT */
 };
 
 struct nx_handoff {
@@ -47,15 +47,15 @@ struct {
 	__type(value, struct nx_handoff);
 } nx_handoff SEC(".maps");
 
-static __always_inline void
-handoff_side(struct __sk_buff *skb, const struct nx_pkt *pkt)
+static __always_inline void handoff_side(struct __sk_buff *skb,
+					 const struct nx_pkt *pkt)
 {
 	skb->tc_index = NX_SIGN_SIDE | (pkt->side & 1) << 6;
 }
 
-static __always_inline void
-handoff_flow(struct __sk_buff *skb, const struct nx_pkt *pkt,
-	     const struct nx_flow *flow)
+static __always_inline void handoff_flow(struct __sk_buff *skb,
+					 const struct nx_pkt *pkt,
+					 const struct nx_flow *flow)
 {
 	__u32 zero = 0;
 	struct nx_handoff *ring = bpf_map_lookup_elem(&nx_handoff, &zero);

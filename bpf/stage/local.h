@@ -36,8 +36,8 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 	return 0;
 }
 
-static __always_inline enum nx_verdict
-stage_local(struct nx_pkt *pkt, struct nx_net from)
+static __always_inline enum nx_verdict stage_local(struct nx_pkt *pkt,
+						   struct nx_net from)
 {
 	if (from.subnets && pkt->opens != NX_OPENS_NOTHING)
 		local_new(pkt);

@@ -12,9 +12,10 @@
  *   maps     nx_config
  *   returns  NX_CONTINUE  always: a mark ends nothing
  */
-static __always_inline enum nx_verdict
-stage_mark(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from,
-	   struct nx_net to)
+static __always_inline enum nx_verdict stage_mark(struct __sk_buff *skb,
+						  struct nx_pkt *pkt,
+						  struct nx_net from,
+						  struct nx_net to)
 {
 	struct nx_config *config;
 

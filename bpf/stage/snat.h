@@ -17,10 +17,11 @@
  *
  * R8 and R11 (policies, centralized gateway address) are not here yet.
  */
-static __always_inline void
-snat_rules(struct __sk_buff *skb, const struct nx_pkt *pkt,
-	   const struct nx_config *config, struct nx_net from, struct nx_net to,
-	   struct nx_snat *snat)
+static __always_inline void snat_rules(struct __sk_buff *skb,
+				       const struct nx_pkt *pkt,
+				       const struct nx_config *config,
+				       struct nx_net from, struct nx_net to,
+				       struct nx_snat *snat)
 {
 	const struct nx_addr *node = pkt->v6 ? &config->node6 : &config->node4;
 	__u32 mark = skb->mark;
@@ -37,7 +38,8 @@ snat_rules(struct __sk_buff *skb, const struct nx_pkt *pkt,
 		return;
 	}
 	if (mark & config->mark_masquerade) {
-		if (from.services && to.subnets && !addr_is_zero(node)) { /* R1 */
+		if (from.services && to.subnets &&
+		    !addr_is_zero(node)) { /* R1 */
 			snat->addr = *node;
 			snat->what = NX_SNAT_TO;
 			snat->why = NX_R_SNAT_NODE;
@@ -69,7 +71,8 @@ snat_rules(struct __sk_buff *skb, const struct nx_pkt *pkt,
 		snat->why = NX_R_KEEP_ROUTED;
 		return;
 	}
-	if ((mark & config->mark_policy_nat) == config->mark_policy_nat) { /* R9 */
+	if ((mark & config->mark_policy_nat) ==
+	    config->mark_policy_nat) { /* R9 */
 		snat->masquerade = 1;
 		snat->why = NX_R_MASQ_POLICY;
 		return;
@@ -93,10 +96,11 @@ kept:
 	}
 }
 
-static __always_inline void
-stage_snat(struct __sk_buff *skb, const struct nx_pkt *pkt,
-	   const struct nx_config *config, struct nx_net from, struct nx_net to,
-	   struct nx_snat *snat)
+static __always_inline void stage_snat(struct __sk_buff *skb,
+				       const struct nx_pkt *pkt,
+				       const struct nx_config *config,
+				       struct nx_net from, struct nx_net to,
+				       struct nx_snat *snat)
 {
 	snat_rules(skb, pkt, config, from, to, snat);
 	if (!snat->masquerade)

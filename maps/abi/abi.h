@@ -16,6 +16,6 @@
  */
 #define NX_ABI_SIZE(type, bytes) \
 	NX_ABI_ASSERT(sizeof(struct type) == (bytes), #type " changed size")
-#define NX_ABI_FIELD(type, field, off) \
+#define NX_ABI_FIELD(type, field, off)                                 \
 	NX_ABI_ASSERT(__builtin_offsetof(struct type, field) == (off), \
 		      #type "." #field " moved")

@@ -16,7 +16,7 @@ struct nx_generation {
 NX_ABI_SIZE(nx_generation, 4);
 
 enum nx_port_choice {
-	NX_PORT_KEEP,   /* the original port if it is free (MASQUERADE) */
+	NX_PORT_KEEP,	/* the original port if it is free (MASQUERADE) */
 	NX_PORT_RANDOM, /* never the original one (--random-fully) */
 } __attribute__((packed));
 
@@ -24,14 +24,14 @@ enum nx_port_choice {
  * All numbers in host byte order.
  */
 struct nx_config {
-	__u32 hz;                      /* jiffies per second of this kernel */
+	__u32 hz;		       /* jiffies per second of this kernel */
 	__u32 timeout[NX_STATE_COUNT]; /* jiffies */
-	__u32 mark_masquerade;         /* 0x4000, as kube-proxy's */
-	__u32 mark_local;              /* 0x80000, externalTrafficPolicy Local */
-	__u32 mark_policy_nat;         /* 0x90001 */
-	__u32 mark_policy_forward;     /* 0x90002 */
-	__u32 mark_untrusted;          /* bits cleared from what pods send */
-	__u16 ephemeral_min;           /* ip_local_port_range */
+	__u32 mark_masquerade;	       /* 0x4000, as kube-proxy's */
+	__u32 mark_local;	   /* 0x80000, externalTrafficPolicy Local */
+	__u32 mark_policy_nat;	   /* 0x90001 */
+	__u32 mark_policy_forward; /* 0x90002 */
+	__u32 mark_untrusted;	   /* bits cleared from what pods send */
+	__u16 ephemeral_min;	   /* ip_local_port_range */
 	__u16 ephemeral_max;
 	struct nx_addr node4; /* what R1 translates to; all 0: none */
 	struct nx_addr node6;

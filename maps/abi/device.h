@@ -5,7 +5,7 @@
 
 enum nx_device_role {
 	NX_DEVICE_UPLINK, /* towards the physical network */
-	NX_DEVICE_POD,    /* towards pods: its marks are not trusted */
+	NX_DEVICE_POD,	  /* towards pods: its marks are not trusted */
 } __attribute__((packed));
 
 #define NX_DEVICE_ADDRS 4

@@ -23,22 +23,22 @@ enum nx_l4 {
  * (net/netfilter/nf_conntrack_proto_{tcp,udp,icmp,sctp,generic}.c); the value
  * indexes nx_config.timeout.
  */
-#define NX_STATES(X)                                              \
-	X(NX_STATE_OTHER, 0, 600, "other")                        \
-	X(NX_STATE_TCP_SYN_SENT, 1, 120, "SYN_SENT")              \
-	X(NX_STATE_TCP_SYN_RECV, 2, 60, "SYN_RECV")               \
-	X(NX_STATE_TCP_ESTABLISHED, 3, 432000, "ESTABLISHED")     \
-	X(NX_STATE_TCP_FIN_WAIT, 4, 120, "FIN_WAIT")              \
-	X(NX_STATE_TCP_CLOSE_WAIT, 5, 60, "CLOSE_WAIT")           \
-	X(NX_STATE_TCP_LAST_ACK, 6, 30, "LAST_ACK")               \
-	X(NX_STATE_TCP_TIME_WAIT, 7, 120, "TIME_WAIT")            \
-	X(NX_STATE_TCP_CLOSE, 8, 10, "CLOSE")                     \
-	X(NX_STATE_TCP_SYN_SENT2, 9, 120, "SYN_SENT2")            \
-	X(NX_STATE_TCP_UNREPLIED, 10, 300, "UNREPLIED")           \
-	X(NX_STATE_UDP, 11, 30, "UDP")                            \
-	X(NX_STATE_UDP_STREAM, 12, 120, "UDP_STREAM")             \
-	X(NX_STATE_ICMP, 13, 30, "ICMP")                          \
-	X(NX_STATE_SCTP, 14, 30, "SCTP")                          \
+#define NX_STATES(X)                                          \
+	X(NX_STATE_OTHER, 0, 600, "other")                    \
+	X(NX_STATE_TCP_SYN_SENT, 1, 120, "SYN_SENT")          \
+	X(NX_STATE_TCP_SYN_RECV, 2, 60, "SYN_RECV")           \
+	X(NX_STATE_TCP_ESTABLISHED, 3, 432000, "ESTABLISHED") \
+	X(NX_STATE_TCP_FIN_WAIT, 4, 120, "FIN_WAIT")          \
+	X(NX_STATE_TCP_CLOSE_WAIT, 5, 60, "CLOSE_WAIT")       \
+	X(NX_STATE_TCP_LAST_ACK, 6, 30, "LAST_ACK")           \
+	X(NX_STATE_TCP_TIME_WAIT, 7, 120, "TIME_WAIT")        \
+	X(NX_STATE_TCP_CLOSE, 8, 10, "CLOSE")                 \
+	X(NX_STATE_TCP_SYN_SENT2, 9, 120, "SYN_SENT2")        \
+	X(NX_STATE_TCP_UNREPLIED, 10, 300, "UNREPLIED")       \
+	X(NX_STATE_UDP, 11, 30, "UDP")                        \
+	X(NX_STATE_UDP_STREAM, 12, 120, "UDP_STREAM")         \
+	X(NX_STATE_ICMP, 13, 30, "ICMP")                      \
+	X(NX_STATE_SCTP, 14, 30, "SCTP")                      \
 	X(NX_STATE_SCTP_ESTABLISHED, 15, 210, "SCTP_ESTABLISHED")
 
 enum nx_state {
@@ -108,7 +108,7 @@ struct nx_flow {
 	enum nx_state state;
 	enum nx_role role;
 	enum nx_reason why; /* the rule that decided */
-	__u8 undecided;     /* 1 from ingress DNAT until egress looked at SNAT */
+	__u8 undecided; /* 1 from ingress DNAT until egress looked at SNAT */
 };
 NX_ABI_SIZE(nx_flow, 48);
 NX_ABI_FIELD(nx_flow, seen, 36);

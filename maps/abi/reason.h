@@ -42,7 +42,8 @@
 	X(NX_R_KEEP, 26, PASS, "new flow of a subnet that no rule translates") \
 	X(NX_R_RENUMBERED, 27, TRANSLATE,                                      \
 	  "this node's own flow, moved off a translated flow's port")          \
-	X(NX_R_INVALID_RST, 28, DROP, "RST from a pod that belongs to no flow") \
+	X(NX_R_INVALID_RST, 28, DROP,                                          \
+	  "RST from a pod that belongs to no flow")                            \
 	X(NX_R_NO_PORT, 29, DROP, "no free source port found")                 \
 	X(NX_R_NO_ADDRESS, 30, DROP, "output device has no address to use")    \
 	X(NX_R_NO_ROOM, 31, DROP, "flow table refused an entry")               \
@@ -59,7 +60,7 @@ enum nx_reason {
 NX_ABI_ASSERT(sizeof(enum nx_reason) == 1, "nx_reason is one byte in a flow");
 
 enum nx_verdict_kind {
-	NX_KIND_PASS,      /* left as it was */
+	NX_KIND_PASS,	   /* left as it was */
 	NX_KIND_TRANSLATE, /* rewritten and passed on */
 	NX_KIND_DROP,
 } __attribute__((packed));

@@ -13,12 +13,12 @@
  * Writer: natrixd.  Readers: bpf/stage/{mark,dnat,snat}.h.
  */
 struct nx_net {
-	__u32 subnets : 1;                /* ovn40subnets */
-	__u32 subnets_nat : 1;            /* ovn40subnets-nat */
+	__u32 subnets : 1;		  /* ovn40subnets */
+	__u32 subnets_nat : 1;		  /* ovn40subnets-nat */
 	__u32 subnets_distributed_gw : 1; /* ovn40subnets-distributed-gw */
-	__u32 services : 1;               /* ovn40services */
-	__u32 other_node : 1;             /* ovn40other-node */
-	__u32 floating_ip : 1;            /* a key of nx_fip, external side */
+	__u32 services : 1;		  /* ovn40services */
+	__u32 other_node : 1;		  /* ovn40other-node */
+	__u32 floating_ip : 1;		  /* a key of nx_fip, external side */
 	__u32 unused : 26;
 };
 NX_ABI_SIZE(nx_net, 4);
@@ -26,11 +26,12 @@ NX_ABI_SIZE(nx_net, 4);
 /* The named sets as users know them: X(enumerator, value, ipset name without
  * its ovn40/ovn60 prefix, ipset type).
  */
-#define NX_SETS(X)                                                            \
-	X(NX_SET_SUBNETS, 0, "subnets", "hash:net")                           \
-	X(NX_SET_SUBNETS_NAT, 1, "subnets-nat", "hash:net")                   \
-	X(NX_SET_SUBNETS_DISTRIBUTED_GW, 2, "subnets-distributed-gw", "hash:net") \
-	X(NX_SET_SERVICES, 3, "services", "hash:net")                         \
+#define NX_SETS(X)                                                    \
+	X(NX_SET_SUBNETS, 0, "subnets", "hash:net")                   \
+	X(NX_SET_SUBNETS_NAT, 1, "subnets-nat", "hash:net")           \
+	X(NX_SET_SUBNETS_DISTRIBUTED_GW, 2, "subnets-distributed-gw", \
+	  "hash:net")                                                 \
+	X(NX_SET_SERVICES, 3, "services", "hash:net")                 \
 	X(NX_SET_OTHER_NODE, 4, "other-node", "hash:net")
 
 enum nx_set_id {

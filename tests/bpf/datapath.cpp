@@ -224,16 +224,24 @@ PacketSpec Datapath::Answer(const Outcome& sent, const PacketSpec& spec) const {
 }
 
 PacketSpec Datapath::Tcp(const char* src, const char* dst, std::uint8_t flags) const {
-  return {.src = src, .dst = dst, .protocol = support::kTcp, .sport = 40000, .dport = 80,
+  return {.src = src,
+          .dst = dst,
+          .protocol = support::kTcp,
+          .sport = 40000,
+          .dport = 80,
           .tcp_flags = flags};
 }
 PacketSpec Datapath::Udp(const char* src, const char* dst) const {
-  return {.src = src, .dst = dst, .protocol = support::kUdp, .sport = 40000, .dport = 53,
+  return {.src = src,
+          .dst = dst,
+          .protocol = support::kUdp,
+          .sport = 40000,
+          .dport = 53,
           .payload = 13};
 }
 PacketSpec Datapath::Echo(const char* src, const char* dst) const {
-  return {.src = src, .dst = dst, .protocol = support::kIcmp, .sport = 4711, .dport = 1,
-          .payload = 24};
+  return {
+      .src = src, .dst = dst, .protocol = support::kIcmp, .sport = 4711, .dport = 1, .payload = 24};
 }
 
 std::optional<nx_flow> Datapath::Embryo(const nx_tuple& key) const {
@@ -246,11 +254,13 @@ std::size_t Datapath::CountEmbryos() const { return CountKeys(skeleton_->maps.nx
 std::size_t Datapath::CountEstablished() const { return CountKeys(skeleton_->maps.nx_flow); }
 void Datapath::SetEmbryo(const nx_tuple& key, const nx_flow& flow) {
   ASSERT_EQ(bpf_map__update_elem(skeleton_->maps.nx_embryo, &key, sizeof(key), &flow, sizeof(flow),
-                                 BPF_ANY), 0);
+                                 BPF_ANY),
+            0);
 }
 void Datapath::SetEstablished(const nx_tuple& key, const nx_flow& flow) {
   ASSERT_EQ(bpf_map__update_elem(skeleton_->maps.nx_flow, &key, sizeof(key), &flow, sizeof(flow),
-                                 BPF_ANY), 0);
+                                 BPF_ANY),
+            0);
 }
 void Datapath::EraseEmbryo(const nx_tuple& key) {
   ASSERT_EQ(bpf_map__delete_elem(skeleton_->maps.nx_embryo, &key, sizeof(key), 0), 0);

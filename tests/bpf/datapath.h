@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <ostream>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -31,10 +31,10 @@ struct Cast {
   const char* join;       // the node's address in the join subnet
   const char* node;       // the node's address on the uplink, what masquerade picks
   const char* other_node;
-  const char* service;  // in the service CIDR
-  const char* web;      // outside
-  const char* router;   // outside, reports errors
-  const char* floating; // its pod is `pod`
+  const char* service;   // in the service CIDR
+  const char* web;       // outside
+  const char* router;    // outside, reports errors
+  const char* floating;  // its pod is `pod`
 };
 inline constexpr Cast kCast[2] = {
     {"10.16.0.10", "10.16.0.11", "10.17.0.10", "100.64.0.2", "172.18.0.3", "172.18.0.4",
@@ -63,8 +63,8 @@ struct Outcome {
   }
 };
 
-// The loaded programs with maps of their own in a network namespace of their own.  A test run happens on
-// `lo`, ifindex 1, which stands for the uplink eth0 and has the node's addresses.
+// The loaded programs with maps of their own in a network namespace of their own.  A test run
+// happens on `lo`, ifindex 1, which stands for the uplink eth0 and has the node's addresses.
 class Datapath : public testing::TestWithParam<int> {
  protected:
   void SetUp() override;
@@ -84,7 +84,8 @@ class Datapath : public testing::TestWithParam<int> {
   // What a packet looks like after it was answered: the frame that its receiver sends back.
   support::PacketSpec Answer(const Outcome& sent, const support::PacketSpec& spec) const;
 
-  support::PacketSpec Tcp(const char* src, const char* dst, std::uint8_t flags = support::kSyn) const;
+  support::PacketSpec Tcp(const char* src, const char* dst,
+                          std::uint8_t flags = support::kSyn) const;
   support::PacketSpec Udp(const char* src, const char* dst) const;
   support::PacketSpec Echo(const char* src, const char* dst) const;
 
@@ -117,11 +118,7 @@ std::string FamilyName(const testing::TestParamInfo<int>& info);
 #define NATRIX_BOTH_FAMILIES(suite) \
   INSTANTIATE_TEST_SUITE_P(, suite, testing::Values(0, 1), FamilyName)
 
-MATCHER_P(DroppedFor, reason, "") {
-  return arg.dropped && arg.reason == reason;
-}
-MATCHER_P(PassedFor, reason, "") {
-  return !arg.dropped && arg.reason == reason;
-}
+MATCHER_P(DroppedFor, reason, "") { return arg.dropped && arg.reason == reason; }
+MATCHER_P(PassedFor, reason, "") { return !arg.dropped && arg.reason == reason; }
 
 }  // namespace natrix

@@ -91,7 +91,8 @@ TEST_P(FloatingIp, FullTranslationSurvivesItsEstablishment) {
 TEST_P(FloatingIp, AnErrorOfThePodNamesTheFloatingAddress) {
   const PacketSpec spec = Udp(cast().web, cast().floating);
   const Outcome arrived = Through(Hook::kUplinkIn, spec);
-  const Bytes error = IcmpError(cast().pod, v6() ? 1 : 3, v6() ? 4 : 3, 0, arrived.frame, 500, kMacs);
+  const Bytes error =
+      IcmpError(cast().pod, v6() ? 1 : 3, v6() ? 4 : 3, 0, arrived.frame, 500, kMacs);
   const Outcome in = Run(Hook::kPodIn, error);
   const Outcome out = Run(Hook::kOut, in.frame);
   SCOPED_TRACE(Describe(out.frame));

@@ -122,8 +122,8 @@ TEST_P(Masquerade, WritesBothHalvesWithTheRuleThatDecided) {
   const PacketSpec spec = Udp(cast().pod, cast().web);
   const Outcome out = Run(Hook::kOut, spec);
   const auto original = Embryo(TupleOf(Build(spec, {"02:00:00:00:00:01", "02:00:00:00:00:02"})[0]));
-  const auto reply = Embryo(TupleOf(Build(Answer(out, spec), {"02:00:00:00:00:01",
-                                                              "02:00:00:00:00:02"})[0]));
+  const auto reply =
+      Embryo(TupleOf(Build(Answer(out, spec), {"02:00:00:00:00:01", "02:00:00:00:00:02"})[0]));
   ASSERT_TRUE(original && reply);
   EXPECT_EQ(original->role, NX_ROLE_ORIGINAL);
   EXPECT_EQ(reply->role, NX_ROLE_REPLY);

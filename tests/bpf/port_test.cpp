@@ -148,8 +148,8 @@ TEST_P(Port, AConnectedSocketKeepsItsPortTowardsItsPeer) {
 TEST_P(Port, KeepTakesAnotherWhenTwoPodsWantTheSame) {
   config.masquerade.port_choice = NX_PORT_KEEP;
   Apply();
-  for (const PacketSpec& first : {Tcp(cast().pod, cast().web), Udp(cast().pod, cast().web),
-                                  Echo(cast().pod, cast().web)}) {
+  for (const PacketSpec& first :
+       {Tcp(cast().pod, cast().web), Udp(cast().pod, cast().web), Echo(cast().pod, cast().web)}) {
     PacketSpec second = first;
     second.src = cast().other_pod;
     const Outcome one = Run(Hook::kOut, first);
