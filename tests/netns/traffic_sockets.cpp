@@ -153,6 +153,11 @@ Point RemoteOf(int fd) {
   return ToPoint(address);
 }
 
+bool ConnectUdp(int fd, const Point& remote) {
+  const SocketAddress address = ToSocketAddress(remote);
+  return ::connect(fd, address.get(), address.size) == 0;
+}
+
 bool SendTo(int fd, const Point& to, View bytes) {
   const SocketAddress address = ToSocketAddress(to);
   return ::sendto(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL, address.get(), address.size) ==

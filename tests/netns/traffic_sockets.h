@@ -44,6 +44,8 @@ UniqueFd Accept(int listener);
 Point LocalOf(int fd);
 Point RemoteOf(int fd);
 
+// A UDP socket that has one peer.
+bool ConnectUdp(int fd, const Point& remote);
 // False when the socket has an error.
 bool SendTo(int fd, const Point& to, View bytes);
 struct Datagram {

@@ -45,7 +45,9 @@ class FrameCounter {
 // fill (CHECKSUM_PARTIAL), whether the pseudo header's sum stands there.
 class ChecksumWatch {
  public:
-  ChecksumWatch(const support::Namespace& ns, const std::string& device);
+  // `quotations`: also of the transport headers that ICMP errors quote.  They are as they reached
+  // who quotes them: unfinished where the kernel had still to fill them.
+  ChecksumWatch(const support::Namespace& ns, const std::string& device, bool quotations);
   ~ChecksumWatch();
   ChecksumWatch(const ChecksumWatch&) = delete;
   ChecksumWatch& operator=(const ChecksumWatch&) = delete;
@@ -61,6 +63,7 @@ class ChecksumWatch {
   void Settle();
 
   support::Tap tap_;
+  bool quotations_;
   std::mutex mutex_;
   std::uint64_t frames_ = 0;
   std::uint64_t wrong_ = 0;
