@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tests/oracle/scene.h"
 
@@ -31,5 +32,12 @@ struct Sight {
 
 // Lets `flow` happen; each step of it has `limit_ms` to come true.
 Sight Observe(const Scene& scene, const LiveFlow& flow, int limit_ms);
+
+// The conversations of the example configuration, in both families: what a user would try.
+std::vector<LiveFlow> ExampleFlows();
+
+// Whether two nodes showed the same.  The port's number is chance where it was changed; whether it
+// was is not.
+bool Same(const LiveFlow& flow, const Sight& one, const Sight& other);
 
 }  // namespace natrix::oracle

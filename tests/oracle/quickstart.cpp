@@ -20,49 +20,11 @@ namespace {
 
 constexpr int kLimitMs = 2000;
 
-// The flows of one family: every row of the example that a user can see.
-void AddFlows(Family family, std::vector<LiveFlow>& flows) {
-  const Cast& cast = CastOf(family);
-  const std::string version = family == Family::kIpv4 ? "IPv4 " : "IPv6 ";
-  const auto add = [&](const char* name, Kind kind, Place from, const std::string& source,
-                       const std::string& destination, Place to) {
-    const auto port = static_cast<std::uint16_t>(40000 + flows.size());
-    flows.push_back({version + name, kind, from, source, destination, to, port});
-  };
-  using enum Place;
-  using enum Kind;
-  add("TCP   pod1 -> internet", kTcp, kPod1, cast.pod1, cast.web, kOutside);
-  add("TCP   pod1 -> internet, 1 MB each way", kTcpStream, kPod1, cast.pod1, cast.web, kOutside);
-  add("UDP   pod1 -> internet", kUdp, kPod1, cast.pod1, cast.web, kOutside);
-  add("ICMP  pod1 -> internet", kEcho, kPod1, cast.pod1, cast.web, kOutside);
-  add("TCP   pod2 -> internet", kTcp, kPod2, cast.pod2, cast.web2, kOutside);
-  add("TCP   pod1 -> other node", kTcp, kPod1, cast.pod1, cast.other_node, kOutside);
-  add("TCP   pod3 (no-nat) -> internet", kTcp, kPod3, cast.pod3, cast.web, kOutside);
-  add("UDP   pod3 (no-nat) -> internet", kUdp, kPod3, cast.pod3, cast.web, kOutside);
-  add("ICMP  pod3 (no-nat) -> internet", kEcho, kPod3, cast.pod3, cast.web, kOutside);
-  add("TCP   pod3 (no-nat) -> service", kTcp, kPod3, cast.pod3, cast.service, kOutside);
-  add("UDP   pod1 -> service", kUdp, kPod1, cast.pod1, cast.service, kOutside);
-  add("TCP   pod1 -> pod3", kTcp, kPod1, cast.pod1, cast.pod3, kPod3);
-  add("UDP   pod3 -> pod1", kUdp, kPod3, cast.pod3, cast.pod1, kPod1);
-  add("TCP   internet -> pod3, routed", kTcp, kOutside, cast.client, cast.pod3, kPod3);
-  add("TCP   internet -> floating IP of pod1", kTcp, kOutside, cast.client, cast.floating, kPod1);
-  add("UDP   internet -> floating IP of pod1", kUdp, kOutside, cast.client, cast.floating, kPod1);
-  add("ICMP  internet -> floating IP of pod1", kEcho, kOutside, cast.client, cast.floating, kPod1);
-  add("TCP   pod2 -> floating IP of pod1", kTcp, kPod2, cast.pod2, cast.floating, kPod1);
-  add("TCP   pod1 -> its own floating IP", kTcp, kPod1, cast.pod1, cast.floating, kPod1);
-}
-
 std::string TextOf(const Sight& sight) {
   if (!sight.answered) return sight.trouble;
   const bool v6 = sight.address.find(':') != std::string::npos;
   return v6 ? fmt::format("[{}]:{}", sight.address, sight.port)
             : fmt::format("{}:{}", sight.address, sight.port);
-}
-
-// The port's number is chance where it was changed; whether it was is not.
-bool Same(const LiveFlow& flow, const Sight& one, const Sight& other) {
-  return one.answered && other.answered && one.address == other.address &&
-         (one.port == flow.source_port) == (other.port == flow.source_port);
 }
 
 class Quickstart {
@@ -81,9 +43,7 @@ class Quickstart {
         kernel_->name());
     natrix_->ApplyFile(ExamplePath());
     kernel_->ApplyFile(ExamplePath());
-    std::vector<LiveFlow> flows;
-    AddFlows(Family::kIpv4, flows);
-    AddFlows(Family::kIpv6, flows);
+    const std::vector<LiveFlow> flows = ExampleFlows();
     fmt::print("quickstart: {} flows through each: the caller, as the far end sees it\n\n",
                flows.size());
     return Table(flows) == flows.size() ? 0 : 1;

@@ -169,8 +169,7 @@ std::vector<Bytes> Build(const PacketSpec& spec, const Macs& macs) {
   Bytes bytes = frame.serialize();
   if (spec.options && !IsV6(spec)) InsertOptions4(bytes);
   Seal(bytes);
-  if (spec.no_checksum && spec.protocol == kUdp && !IsV6(spec))
-    PutWord(bytes, *Dissect(bytes)->checksum_at, 0);
+  if (spec.no_checksum && spec.protocol == kUdp) PutWord(bytes, *Dissect(bytes)->checksum_at, 0);
   if (spec.fragment == 0) return {bytes};
   return Fragment(bytes, spec.fragment, spec.frag_id);
 }

@@ -37,7 +37,7 @@ struct PacketSpec {
   std::uint16_t id = 0;       // IPv4 identification
   std::uint32_t frag_id = 1;  // IPv6 fragment header's
   bool dont_fragment = false;
-  bool no_checksum = false;    // UDP over IPv4
+  bool no_checksum = false;    // UDP; over IPv6 only tunnels may (RFC 6935)
   std::uint16_t coverage = 0;  // UDP-Lite: bytes covered, 0 for all
   bool options = false;        // IPv4: NOPs and record route; IPv6: hop-by-hop and destination
   std::size_t fragment = 0;    // bytes of IP payload per fragment (a multiple of 8), 0: whole
