@@ -96,7 +96,7 @@ TEST_F(Attach, TakesADeviceThatComesBackUnderTheSameIndex) {
   daemon.Signal(SIGSTOP);
   Ip("link del pod1\nlink add pod1 index 4711 type veth peer name wire_pod1\nlink set pod1 up");
   daemon.Signal(SIGCONT);
-  daemon.WaitForLine("attach device=pod1 ifindex=4711 ", milliseconds(10000), from);
+  daemon.WaitForLine("attach device=pod1 ifindex=4711 ", Scaled(milliseconds(1000)), from);
 
   EXPECT_THAT(Attached(), Contains("pod1"));
 }

@@ -48,6 +48,11 @@ TEST_F(ReloadTest, LeavesBothSidesAlike) {
   EXPECT_EQ(dump("nx_net_left"), dump("nx_net_right"));
   const Json config = dump("nx_config");
   EXPECT_EQ(config[0]["value"], config[1]["value"]);
+  // In one go, not by a later repair.
+  const std::string log = daemon.Output();
+  const std::size_t first = log.find("info apply generation=2 ");
+  EXPECT_NE(first, std::string::npos);
+  EXPECT_EQ(log.find("info apply generation=2 ", first + 1), std::string::npos);
 }
 
 TEST_F(ReloadTest, OfTheSameFileWritesNothing) {
