@@ -170,6 +170,17 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 	return egress_new(skb, pkt, s);
 }
 
+/* It cannot be translated, and would show a pod's address outside. */
+NX_GLOBAL int egress_headless(struct nx_pkt *pkt)
+{
+	struct nx_net from;
+
+	if (!pkt)
+		return NX_PASS;
+	from = net_of(config_side(), &pkt->tuple.src);
+	return from.subnets ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
+}
+
 static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 					      struct nx_pkt *pkt)
 {
@@ -178,7 +189,7 @@ static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 
 	v = stage_parse(skb, pkt);
 	if (v != NX_CONTINUE)
-		return v;
+		return pkt->head ? egress_headless(pkt) : v;
 	stage_fragment(pkt);
 	pkt->side = handoff_config_side(skb);
 

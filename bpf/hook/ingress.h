@@ -49,6 +49,19 @@ ingress_orphan(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
 	return nx_pass(pkt, NX_R_FRAGMENT);
 }
 
+/* Without its ports nobody can tell whether it begins a flow, or is an answer;
+ * to a floating IP it would leave as it came, past the pod.
+ */
+NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
+{
+	struct nx_net to;
+
+	if (!pkt)
+		return NX_PASS;
+	to = net_of(config_side(), &pkt->tuple.dst);
+	return to.floating_ip ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
+}
+
 static __always_inline enum nx_verdict
 ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 {
@@ -61,7 +74,8 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		stage_distrust(skb);
 	v = stage_parse(skb, pkt);
 	if (v != NX_CONTINUE)
-		return v;
+		return pkt->head == NX_HEAD_ELSEWHERE ? ingress_headless(pkt) :
+							v;
 	stage_fragment(pkt);
 	flow = stage_flow(pkt, &pkt->tuple);
 	if (flow) {
@@ -77,6 +91,8 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	to = net_of(pkt->side, &pkt->tuple.dst);
 	if (!pkt->ports_known)
 		return ingress_orphan(skb, pkt, to);
+	if (pkt->ext_overflow && to.floating_ip)
+		return nx_drop(pkt, NX_R_EXT_CHAIN);
 	if (pkt->opens == NX_OPENS_NOTHING || pkt->ext_overflow)
 		return nx_pass(pkt, NX_R_INVALID);
 	flow = stage_dnat(pkt, to);

@@ -20,6 +20,21 @@ enum nx_frag_kind {
 	NX_FRAG_LATER, /* has not */
 };
 
+/* Why a malformed packet has no transport header that could be read.  It stays
+ * untranslated, so it must not go where only a translated one may.
+ */
+enum nx_head {
+	NX_HEAD_THERE,
+	/* TCP's is cut short: iptables drops it when a rule looks at TCP, as
+	 * mangle's OVN-POSTROUTING does at every segment of the subnets.
+	 */
+	NX_HEAD_CUT,
+	/* It is spread over fragments (RFC 1858), which netfilter puts together
+	 * first, or behind an extension header that is cut short.
+	 */
+	NX_HEAD_ELSEWHERE,
+};
+
 /* What nf_conntrack would say of the packet if no flow knew it. */
 enum nx_opens {
 	NX_OPENS_NOTHING, /* INVALID: rules of the nat table are not asked */
@@ -46,6 +61,7 @@ struct nx_pkt {
 	__u8 error;	   /* 1: ICMP error, inner_* are set */
 	__u8 ports_known;  /* 0: a later fragment whose first was not seen */
 	__u8 ext_overflow; /* 1: IPv6 extension headers not walked to the end */
+	__u8 head;	   /* enum nx_head */
 	enum nx_reason reason; /* set by whichever stage decides */
 };
 

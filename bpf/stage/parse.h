@@ -88,6 +88,16 @@ NX_GLOBAL int parse_error(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 l4)
 	return 0;
 }
 
+/* The transport header is not all there. */
+static __always_inline enum nx_verdict parse_cut(struct nx_pkt *pkt)
+{
+	if (pkt->frag == NX_FRAG_FIRST)
+		pkt->head = NX_HEAD_ELSEWHERE;
+	else if (pkt->l4_proto == NX_L4_TCP)
+		pkt->head = NX_HEAD_CUT;
+	return nx_pass(pkt, NX_R_MALFORMED);
+}
+
 static __always_inline enum nx_verdict
 parse_tcp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
 {
@@ -96,7 +106,11 @@ parse_tcp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
 	/* The datagram's own end, not the frame's: padding is no header. */
 	if (off + sizeof(*tcp) <= end)
 		tcp = header_at(skb, off, sizeof(*tcp));
-	if (!tcp || tcp->doff < 5 || off + tcp->doff * 4 > end)
+	if (!tcp)
+		return parse_cut(pkt);
+	/* A first fragment may end among the options. */
+	if (tcp->doff < 5 ||
+	    (pkt->frag == NX_WHOLE && off + tcp->doff * 4 > end))
 		return nx_pass(pkt, NX_R_MALFORMED);
 	pkt->tuple.sport = tcp->source;
 	pkt->tuple.dport = tcp->dest;
@@ -114,7 +128,7 @@ parse_udp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
 	if (off + sizeof(*udp) <= end)
 		udp = header_at(skb, off, sizeof(*udp));
 	if (!udp)
-		return nx_pass(pkt, NX_R_MALFORMED);
+		return parse_cut(pkt);
 	/* UDP-Lite has its checksum coverage there (RFC 3828).  The length of
 	 * a fragmented or segmented datagram is that of the whole one.
 	 */
@@ -137,7 +151,7 @@ parse_sctp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
 	if (off + 12 <= end)
 		ports = header_at(skb, off, 12);
 	if (!ports)
-		return nx_pass(pkt, NX_R_MALFORMED);
+		return parse_cut(pkt);
 	pkt->tuple.sport = ports[0];
 	pkt->tuple.dport = ports[1];
 	pkt->opens = NX_OPENS_FLOW;
@@ -154,7 +168,7 @@ parse_icmp(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 off, __u32 end)
 	if (off + 8 <= end)
 		icmp = header_at(skb, off, 8);
 	if (!icmp)
-		return nx_pass(pkt, NX_R_MALFORMED);
+		return parse_cut(pkt);
 	type = icmp[0];
 	/* RFC 4861, RFC 2710, RFC 3810: nf_conntrack leaves these untracked. */
 	if (pkt->v6 && ((type >= ICMPV6_MGM_QUERY && type <= ICMPV6_REDIRECT) ||
@@ -241,10 +255,13 @@ static __always_inline enum nx_verdict stage_parse(struct __sk_buff *skb,
 		proto = ip6->nexthdr;
 		off += sizeof(*ip6);
 		if (!skip_extensions(skb, &off, &proto, &pkt->frag,
-				     &pkt->frag_id, &pkt->ext_overflow))
+				     &pkt->frag_id, &pkt->ext_overflow)) {
+			pkt->head = NX_HEAD_ELSEWHERE;
 			return nx_pass(pkt, NX_R_MALFORMED);
+		}
+		pkt->l4_proto = proto;
 		if (off > end)
-			return nx_pass(pkt, NX_R_MALFORMED);
+			return parse_cut(pkt);
 		if (off > NX_L4_MAX)
 			pkt->ext_overflow = 1;
 	} else if (skb->protocol == bpf_htons(ETH_P_8021Q) ||

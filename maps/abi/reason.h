@@ -49,7 +49,9 @@
 	X(NX_R_NO_ROOM, 31, DROP, "flow table refused an entry")               \
 	X(NX_R_CLASH, 32, DROP, "tuple is taken and has no port to change")    \
 	X(NX_R_WRITE_FAILED, 33, DROP, "headers could not be rewritten")       \
-	X(NX_R_EXT_CHAIN, 34, DROP, "too many IPv6 extension headers")
+	X(NX_R_EXT_CHAIN, 34, DROP, "too many IPv6 extension headers")         \
+	X(NX_R_HEADLESS, 35, DROP,                                             \
+	  "to be translated, without the header to do it")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

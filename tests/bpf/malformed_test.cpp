@@ -40,6 +40,11 @@ class Malformed : public Datapath {
       EXPECT_THAT(out, PassedFor(NX_R_MALFORMED));
     }
   }
+  // A pod's, that iptables would have translated or dropped: it must not leave as it is.
+  void ExpectStopped(Bytes frame) {
+    EXPECT_THAT(Run(Hook::kPodIn, frame), PassedFor(NX_R_MALFORMED)) << "that is decided at egress";
+    EXPECT_THAT(Run(Hook::kOut, frame), DroppedFor(NX_R_HEADLESS));
+  }
 };
 NATRIX_BOTH_FAMILIES(Malformed);
 
@@ -57,7 +62,11 @@ TEST_P(Malformed, EveryTransportHeaderCutAtEveryLength) {
                    std::to_string(length));
       ExpectUntouched(cut);
       FixLength(cut);
-      ExpectUntouched(cut);
+      // Nobody finds the end of extension headers that are cut; iptables' rules look at TCP.
+      if (length < layers.l4 ? v6() : spec.protocol == kTcp)
+        ExpectStopped(cut);
+      else
+        ExpectUntouched(cut);
     }
   }
   EXPECT_EQ(CountEmbryos(), 0U);
@@ -102,7 +111,31 @@ TEST_P(Malformed, AnEthernetPaddingIsNoHeader) {
   const std::size_t l4 = Dissect(frame)->l4;
   // The IP header says that 8 bytes of TCP are here; the rest is padding.
   PutWord(frame, v6() ? 18 : 16, static_cast<std::uint16_t>(l4 + 8 - (v6() ? 54U : 14U)));
-  ExpectUntouched(frame);
+  ExpectStopped(frame);
+}
+
+// RFC 1858: what cannot be judged is not let through, and not translated by its address alone.
+TEST_P(Malformed, FirstFragmentsWithoutTheirTransportHeader) {
+  PacketSpec tcp = Tcp(cast().pod, cast().web);
+  tcp.payload = 64;
+  for (const std::size_t size : {8, 16}) {
+    tcp.fragment = size;
+    ExpectStopped(Build(tcp, kMacs)[0]);
+  }
+  tcp.dst = cast().floating;
+  tcp.src = cast().web;
+  EXPECT_THAT(Run(Hook::kUplinkIn, Build(tcp, kMacs)[0]), DroppedFor(NX_R_HEADLESS));
+  tcp.dst = cast().node;
+  EXPECT_THAT(Run(Hook::kUplinkIn, Build(tcp, kMacs)[0]), PassedFor(NX_R_MALFORMED));
+}
+
+TEST_P(Malformed, AFirstFragmentThatEndsAmongTcpsOptionsIsTranslated) {
+  PacketSpec tcp = Tcp(cast().pod, cast().web);
+  tcp.payload = 64;
+  tcp.fragment = 24;
+  Bytes first = Build(tcp, kMacs)[0];
+  first[Dissect(first)->l4 + 12] = 0xf0;  // sixty bytes, says the header
+  EXPECT_EQ(Run(Hook::kOut, first).src(), cast().node);
 }
 
 TEST_P(Malformed, ExtensionHeadersWithoutEnd) {
@@ -133,6 +166,15 @@ TEST_P(Malformed, ExtensionHeadersWithoutEnd) {
       EXPECT_THAT(out, DroppedFor(NX_R_EXT_CHAIN)) << count << ": a pod's address must not leave";
     }
     EXPECT_FALSE(Run(Hook::kPodIn, frame).dropped) << "that is decided at egress";
+    EXPECT_FALSE(Run(Hook::kUplinkIn, frame).dropped) << "nor for whom it is not";
+    Bytes floating = Build(Udp(cast().web, cast().floating), kMacs)[0];
+    floating.insert(floating.begin() + 54, frame.begin() + 54,
+                    frame.begin() + 54 + static_cast<std::ptrdiff_t>(8 * count));
+    floating[20] = kDestinationOptions;
+    FixLength(floating);
+    if (count >= 8) {
+      EXPECT_THAT(Run(Hook::kUplinkIn, floating), DroppedFor(NX_R_EXT_CHAIN)) << count;
+    }
     frame[14 + 8 + 5] = 0x17;  // the other subnet's source, fd00:10:17::10
     EXPECT_FALSE(Run(Hook::kOut, frame).dropped) << "nothing to hide there";
   }

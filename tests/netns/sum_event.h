@@ -9,7 +9,7 @@
  * sum_witness.bpf.c.  Reader: tests/netns/traffic_sums.cpp.  Host byte order.
  */
 struct sum_event {
-	__u32 csum;   /* skb->csum, not folded */
-	__u32 length; /* bytes of the frame; more than SUM_EVENT_BYTES: not here */
-	__u8 frame[SUM_EVENT_BYTES];
+  __u32 csum;   /* skb->csum, not folded */
+  __u32 length; /* bytes of the frame; more than SUM_EVENT_BYTES: not here */
+  __u8 frame[SUM_EVENT_BYTES];
 };

@@ -110,7 +110,8 @@ std::optional<Layers> Dissect6(View bytes, std::size_t at) {
   layers.dst = AddressText(bytes, at + 24, true);
   std::uint8_t next = bytes[at + 6];
   std::size_t here = at + 40;
-  while (next == kHopByHop || next == kDestinationOptions || next == kFragment) {
+  while (next == kHopByHop || next == kRouting || next == kDestinationOptions ||
+         next == kFragment) {
     if (here + 8 > layers.end || !layers.IsFirst()) break;
     if (next == kFragment) {
       layers.fragment = true;

@@ -22,6 +22,7 @@ enum Protocol : std::uint8_t {
   kIcmp = 1,
   kTcp = 6,
   kUdp = 17,
+  kRouting = 43,
   kFragment = 44,
   kGre = 47,
   kEsp = 50,
