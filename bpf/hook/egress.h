@@ -54,7 +54,12 @@ NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 			return NX_PASS;
 		s->source.addr = flow->src;
 		s->source.port = flow->sport;
-		if (flow->role != NX_ROLE_REPLY || !flow->undecided)
+		s->snat.why = flow->why;
+		/* A pod that calls itself between equal ports: the packet has
+		 * the tuple of its own answer, which is still provisional.
+		 */
+		if (!(flow->flags & NX_FLOW_UNDECIDED) || pkt->error ||
+		    !addr_eq(&key.src, &key.dst) || key.sport != key.dport)
 			return NX_PASS;
 	}
 	if (!pkt->ports_known || pkt->ext_overflow)
@@ -64,7 +69,7 @@ NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 	flow = flow_lookup(&key);
 	if (!flow || flow_expired(&key, flow))
 		return NX_CONTINUE;
-	if (flow->undecided && flow->role == NX_ROLE_REPLY) {
+	if (flow->flags & NX_FLOW_UNDECIDED && flow->role == NX_ROLE_REPLY) {
 		s->new.called = flow->src;
 		s->new.called_port = flow->sport;
 		s->new.pending = 1;
@@ -144,6 +149,20 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	return egress_write(skb, pkt, &s->source, pkt->reason);
 }
 
+/* A packet that was marked at ingress and fragmented by the kernel on its way:
+ * OVN-MASQUERADE would have cleared the mark before that, for all of it.
+ */
+static __always_inline void egress_unmark(struct __sk_buff *skb,
+					  const struct nx_pkt *pkt,
+					  enum nx_reason why)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	if (why == NX_R_MASQ_MARK && config &&
+	    skb->mark & config->mark_masquerade)
+		skb->mark = 0;
+}
+
 /* Everything but an established packet that ingress handed over. */
 NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
@@ -165,6 +184,8 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.called_port = slot->called_port;
 		s->new.pending = 1;
 	} else if (egress_lookup(pkt, s) == NX_PASS) {
+		if (pkt->frag == NX_FRAG_LATER)
+			egress_unmark(skb, pkt, s->snat.why);
 		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);
 	}
 	return egress_new(skb, pkt, s);

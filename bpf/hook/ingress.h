@@ -79,7 +79,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	stage_fragment(pkt);
 	flow = stage_flow(pkt, &pkt->tuple);
 	if (flow) {
-		if (flow->undecided)
+		if (flow->flags & NX_FLOW_UNDECIDED)
 			pkt->side = config_side();
 		return ingress_known(skb, pkt, flow);
 	}
@@ -106,7 +106,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		return NX_DROP;
 	from = net_of(pkt->side, &pkt->tuple.src);
 	pkt->reason = NX_R_NOT_OURS;
-	stage_local(pkt, from);
+	stage_local(pkt, from, to);
 	if (from_pod)
 		stage_mark(skb, pkt, from, to);
 	return NX_PASS;

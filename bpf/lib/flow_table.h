@@ -39,6 +39,8 @@ static __always_inline void flow_partner_entry(struct nx_flow *to,
 	to->dst = key->src;
 	to->sport = key->dport;
 	to->dport = key->sport;
+	to->flags &= ~NX_FLOW_CLOSING;
+	to->flags &= ~NX_FLOW_CLOSING;
 	to->role = flow->role == NX_ROLE_ORIGINAL ? NX_ROLE_REPLY :
 						    NX_ROLE_ORIGINAL;
 }
@@ -72,7 +74,7 @@ static __always_inline void flow_middle(struct nx_tuple *to,
 	entry->dst = flow->src;
 	entry->dport = flow->sport;
 	entry->role = NX_ROLE_MIDDLE;
-	entry->undecided = 0;
+	entry->flags = 0;
 }
 
 /* The entry of `key` when it is not in nx_flow, or was not a moment ago.

@@ -37,5 +37,5 @@ entry_of(struct nx_flow *entry, const struct nx_pkt *pkt, enum nx_reason why)
 	entry->state = first_state(pkt);
 	entry->role = NX_ROLE_ORIGINAL;
 	entry->why = why;
-	entry->undecided = 0;
+	entry->flags = 0;
 }

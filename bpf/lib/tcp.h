@@ -60,6 +60,8 @@ static __always_inline enum nx_state tcp_next(enum nx_state s, __u8 flags,
 		}
 		if (reply && s == NX_STATE_TCP_SYN_SENT)
 			return NX_STATE_TCP_SYN_SENT2;
+		if (!reply && s == NX_STATE_TCP_CLOSE)
+			return NX_STATE_TCP_SYN_SENT;
 		return s;
 	}
 	if (flags & NX_TCP_FIN) {
@@ -89,10 +91,21 @@ static __always_inline enum nx_state tcp_next(enum nx_state s, __u8 flags,
 	}
 }
 
-/* A SYN on a connection that is over opens a new one. */
-static __always_inline bool tcp_reopens(enum nx_state s, __u8 flags)
+/* A SYN on a connection that is over opens a new one, if its own side had
+ * closed the old one, too.  Otherwise (the peer's RST may have been forged) it
+ * goes on under the old one's translation.
+ */
+static __always_inline bool tcp_reopens(const struct nx_flow *flow, __u8 flags)
 {
 	return (flags & (NX_TCP_SYN | NX_TCP_ACK | NX_TCP_RST | NX_TCP_FIN)) ==
 		       NX_TCP_SYN &&
-	       (s == NX_STATE_TCP_TIME_WAIT || s == NX_STATE_TCP_CLOSE);
+	       flow->flags & NX_FLOW_CLOSING &&
+	       (flow->state == NX_STATE_TCP_TIME_WAIT ||
+		flow->state == NX_STATE_TCP_CLOSE);
+}
+
+/* Only one side has been heard so far. */
+static __always_inline bool tcp_unanswered(enum nx_state s)
+{
+	return s == NX_STATE_TCP_SYN_SENT || s == NX_STATE_TCP_UNREPLIED;
 }

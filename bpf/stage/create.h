@@ -48,13 +48,28 @@ static __always_inline long create_kept(const struct nx_new *new,
 	provisional = bpf_map_lookup_elem(&nx_embryo, reply);
 	if (!provisional)
 		return flow_claim(reply, half);
-	if (!provisional->undecided ||
+	if (!(provisional->flags & NX_FLOW_UNDECIDED) ||
 	    !addr_eq(&provisional->src, &half->src) ||
 	    provisional->sport != half->sport)
 		return -1;
-	provisional->undecided = 0;
+	provisional->flags &= ~NX_FLOW_UNDECIDED;
 	provisional->why = half->why;
 	return 0;
+}
+
+/* A pod that calls itself through its floating IP between equal ports, or with
+ * a protocol that has none: original and reply are one tuple with one
+ * translation, and the original entry is all there is to write.
+ */
+static __always_inline bool is_its_own_answer(const struct nx_pkt *pkt,
+					      const struct nx_scratch *s)
+{
+	return s->new.pending && s->snat.keep_port &&
+	       s->snat.what ==
+		       NX_SNAT_TO &&addr_eq(&pkt->tuple.src, &pkt->tuple.dst) &&
+	       pkt->tuple.sport == pkt->tuple.dport &&addr_eq(&s->snat.addr,
+							      &s->new.called) &&
+	       s->new.called_port == pkt->tuple.dport;
 }
 
 static __always_inline int create_flow(struct __sk_buff *skb,
@@ -75,7 +90,10 @@ static __always_inline int create_flow(struct __sk_buff *skb,
 	tuple_swap(&alloc->reply, &pkt->tuple);
 	alloc->port = bpf_ntohs(pkt->tuple.sport);
 
-	if (s->snat.what == NX_SNAT_KEEP) {
+	if (is_its_own_answer(pkt, s)) {
+		alloc->reply.dst = s->snat.addr;
+		alloc->reply.dport = pkt->tuple.sport;
+	} else if (s->snat.what == NX_SNAT_KEEP) {
 		/* Taken: a flow from elsewhere uses this tuple's answer.  As
 		 * nf_nat's null binding does, move to another port.
 		 */

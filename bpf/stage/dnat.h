@@ -27,7 +27,7 @@ static __noinline struct nx_flow *dnat_new(struct nx_pkt *pkt)
 	entry_of(&entry, pkt, NX_R_FIP_DNAT);
 	if (!fip_to(pkt->side, &pkt->tuple.dst, NX_FIP_EXTERNAL, &entry.dst))
 		return NULL;
-	entry.undecided = 1;
+	entry.flags = NX_FLOW_UNDECIDED;
 	pkt->reason = NX_R_FIP_DNAT;
 	if (!flow_claim(&pkt->tuple, &entry)) {
 		flow_partner(&other, &pkt->tuple, &entry);

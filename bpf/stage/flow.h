@@ -32,13 +32,20 @@ NX_GLOBAL int flow_step(const struct nx_pkt *pkt, struct nx_flow *flow)
 	enum nx_state next;
 	struct nx_tuple other;
 	struct nx_flow *half;
+	bool refused;
 
 	if (!pkt || !flow)
 		return 0;
-	if (tcp_reopens(flow->state, pkt->tcp_flags)) {
+	if (tcp_reopens(flow, pkt->tcp_flags)) {
 		flow_forget(&pkt->tuple, flow);
 		return 1;
 	}
+	/* An RST before any answer leaves nothing that a SYN could go on with
+	 * (nf_conntrack deletes such a flow).
+	 */
+	refused = pkt->tcp_flags & NX_TCP_RST && tcp_unanswered(flow->state);
+	if (pkt->tcp_flags & (NX_TCP_FIN | NX_TCP_RST))
+		flow->flags |= NX_FLOW_CLOSING;
 	next = tcp_next(flow->state, pkt->tcp_flags,
 			flow->role == NX_ROLE_REPLY);
 	if (next == flow->state)
@@ -46,8 +53,11 @@ NX_GLOBAL int flow_step(const struct nx_pkt *pkt, struct nx_flow *flow)
 	flow->state = next;
 	flow_partner(&other, &pkt->tuple, flow);
 	half = flow_lookup(&other);
-	if (half)
+	if (half) {
 		half->state = next;
+		if (refused)
+			half->flags |= NX_FLOW_CLOSING;
+	}
 	return 0;
 }
 
@@ -83,7 +93,7 @@ NX_GLOBAL int embryo_mend(const struct nx_tuple *key,
 /* Whether an embryo has grown up with this packet. */
 static __always_inline bool embryo_is_grown(const struct nx_flow *flow)
 {
-	if (flow->undecided)
+	if (flow->flags & NX_FLOW_UNDECIDED)
 		return false;
 	switch (flow->state) {
 	case NX_STATE_TCP_SYN_SENT:

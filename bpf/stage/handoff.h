@@ -73,9 +73,9 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	slot->sport = flow->sport;
 	slot->called = pkt->tuple.dst;
 	slot->called_port = pkt->tuple.dport;
-	slot->undecided = flow->undecided;
+	slot->undecided = flow->flags & NX_FLOW_UNDECIDED;
 	skb->tc_index = NX_SIGN_SLOT | at;
-	if (flow->undecided)
+	if (flow->flags & NX_FLOW_UNDECIDED)
 		skb->tc_index |= NX_SIGN_SIDE | (pkt->side & 1) << 6;
 }
 

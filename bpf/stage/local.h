@@ -4,16 +4,17 @@
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/new_flow.h"
 
-/* Remember a new flow from a subnet to this node itself.
+/* Remember a new flow to this node itself, if either end is in a subnet.
  *
- *   reads    pkt->tuple, ->opens, membership of the source
+ *   reads    pkt->tuple, ->opens, membership of both ends
  *   writes   pkt->reason
  *   maps     nx_local (lookup), nx_embryo (insert)
  *   returns  NX_CONTINUE  always
  *
  * Such packets never reach egress, but their answers do, and an answer from
  * the node's address in the join subnet to a pod would look like a new flow
- * between subnets.  Netfilter's conntrack knew it was an answer.
+ * between subnets, or its RST like an orphan.  Netfilter's conntrack knew it
+ * was an answer.
  */
 NX_GLOBAL int local_new(struct nx_pkt *pkt)
 {
@@ -36,10 +37,10 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 	return 0;
 }
 
-static __always_inline enum nx_verdict stage_local(struct nx_pkt *pkt,
-						   struct nx_net from)
+static __always_inline enum nx_verdict
+stage_local(struct nx_pkt *pkt, struct nx_net from, struct nx_net to)
 {
-	if (from.subnets && pkt->opens != NX_OPENS_NOTHING)
+	if ((from.subnets || to.subnets) && pkt->opens != NX_OPENS_NOTHING)
 		local_new(pkt);
 	return NX_CONTINUE;
 }

@@ -87,6 +87,15 @@ enum nx_role {
 	NX_ROLE_MIDDLE,
 } __attribute__((packed));
 
+/* Bits.  No bit field: the kernel refuses BTF of a struct that has both bit
+ * fields and one-byte enums.
+ */
+enum nx_flow_flags {
+	NX_FLOW_UNDECIDED =
+		1,	     /* from ingress DNAT until egress looked at SNAT */
+	NX_FLOW_CLOSING = 2, /* a FIN or RST came from this direction */
+} __attribute__((packed));
+
 /* What becomes of a packet with the key's tuple.  Maps `nx_flow` (hash: flows
  * seen in both directions) and `nx_embryo` (lru_hash: the others),
  * struct nx_tuple -> struct nx_flow.
@@ -108,7 +117,7 @@ struct nx_flow {
 	enum nx_state state;
 	enum nx_role role;
 	enum nx_reason why; /* the rule that decided */
-	__u8 undecided; /* 1 from ingress DNAT until egress looked at SNAT */
+	enum nx_flow_flags flags;
 };
 NX_ABI_SIZE(nx_flow, 48);
 NX_ABI_FIELD(nx_flow, seen, 36);

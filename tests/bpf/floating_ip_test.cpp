@@ -101,6 +101,32 @@ TEST_P(FloatingIp, AnErrorOfThePodNamesTheFloatingAddress) {
   EXPECT_EQ(Dissect(out.frame, *out.layers().inner)->dst, cast().floating);
 }
 
+// The node answers for the packet it could not forward: TTL 1, no route, too big.
+TEST_P(FloatingIp, AnErrorOfTheNodeBeforeEgressDecidedNamesTheFloatingAddress) {
+  const Outcome routed = Run(Hook::kUplinkIn, Udp(cast().web, cast().floating));
+  const Bytes error = IcmpError(cast().node, v6() ? 3 : 11, 0, 0, routed.frame, 500, kMacs);
+  const Outcome out = Run(Hook::kOut, error);
+  SCOPED_TRACE(Describe(out.frame));
+  EXPECT_EQ(out.src(), cast().floating) << "the pod's address must not be told";
+  EXPECT_EQ(Dissect(out.frame, *out.layers().inner)->dst, cast().floating);
+}
+
+// Original and reply are one tuple then.
+TEST_P(FloatingIp, ThePodReachesItselfBetweenEqualPortsAndWithoutPorts) {
+  PacketSpec gre = Udp(cast().pod, cast().floating);
+  gre.protocol = kGre;
+  PacketSpec udp = Udp(cast().pod, cast().floating);
+  udp.sport = udp.dport;
+  for (const PacketSpec& spec : {gre, udp})
+    for (int packet = 0; packet < 2; ++packet) {
+      const Outcome out = Through(Hook::kPodIn, spec);
+      SCOPED_TRACE(Describe(out.frame));
+      EXPECT_EQ(out.src(), cast().floating);
+      EXPECT_EQ(out.dst(), cast().pod);
+      EXPECT_EQ(out.sport(), spec.protocol == kGre ? 0 : spec.sport);
+    }
+}
+
 TEST_P(FloatingIp, DoesNotMasqueradeThePodsOwnFlowsToIt) {
   const Outcome out = Run(Hook::kOut, Udp(cast().pod, cast().web));
   EXPECT_EQ(out.src(), cast().node) << "cali-fip-snat is for the hairpin only";

@@ -64,6 +64,15 @@ TEST_P(Fragments, ThatOvertakeTheFirstOneLeaveWithTheRightAddressAllTheSame) {
   EXPECT_EQ(Run(Hook::kOut, frames[1]).src(), cast().node);
 }
 
+// The kernel copies the mark to each fragment it makes after ingress marked the packet.
+TEST_P(Fragments, OfAMarkedPacketAllLoseTheMark) {
+  for (const Bytes& frame : Build(Large(cast().kept_pod, cast().web), kMacs)) {
+    const Outcome out = Run(Hook::kOut, frame, 0x4000);
+    EXPECT_EQ(out.src(), cast().node);
+    EXPECT_EQ(out.mark, 0U) << Describe(out.frame);
+  }
+}
+
 TEST_P(Fragments, OfASubnetWithoutNatStayAsTheyAre) {
   for (const Bytes& frame : Build(Large(cast().kept_pod, cast().web), kMacs))
     EXPECT_EQ(Run(Hook::kOut, frame).frame, frame);

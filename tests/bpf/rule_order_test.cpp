@@ -115,6 +115,15 @@ TEST_P(RuleOrder, AnOrphanResetOfAPodIsDropped) {
   EXPECT_THAT(Run(Hook::kOut, Tcp(cast().web, cast().pod, kRst)), PassedFor(NX_R_INVALID));
 }
 
+// Its conntrack would have known the pod's SYN: the reset is no orphan.
+TEST_P(RuleOrder, ResetsOfTheNodeToAPodOfNoSubnetPass) {
+  PacketSpec syn = Tcp(cast().web, cast().join);
+  EXPECT_THAT(Run(Hook::kPodIn, syn), PassedFor(NX_R_LOCAL));
+  PacketSpec reset = Tcp(cast().join, cast().web, kRst | kAck);
+  std::swap(reset.sport, reset.dport);
+  EXPECT_THAT(Run(Hook::kOut, reset), PassedFor(NX_R_FLOW_KEPT));
+}
+
 TEST_P(RuleOrder, OrphanSynAckAndFinPassUntouched) {
   for (const int flags : {kSyn | kAck, kFin | kAck}) {
     const Outcome out =

@@ -105,6 +105,23 @@ TEST_P(TcpState, ASynAfterTheEndOpensANewConnection) {
   EXPECT_EQ(CountEmbryos(), 2U);
 }
 
+TEST_P(TcpState, ASynAfterThePeersResetAloneGoesOnWithItsPort) {
+  Handshake();
+  const Outcome before = FromPod(kAck);
+  FromWeb(kRst | kAck);
+  const Outcome again = FromPod(kSyn);
+  EXPECT_THAT(again, PassedFor(NX_R_FLOW_TRANSLATED));
+  EXPECT_EQ(again.sport(), before.sport());
+  EXPECT_EQ(State(), NX_STATE_TCP_SYN_SENT);
+  Handshake();
+  EXPECT_EQ(State(), NX_STATE_TCP_ESTABLISHED);
+}
+
+TEST_P(TcpState, ASynAfterARefusalIsANewFlow) {
+  FromWeb(kRst | kAck);
+  EXPECT_THAT(FromPod(kSyn), PassedFor(NX_R_MASQ_OUTGOING));
+}
+
 TEST_P(TcpState, ASynInTheMiddleChangesNothing) {
   Handshake();
   EXPECT_THAT(FromPod(kSyn), PassedFor(NX_R_FLOW_TRANSLATED));

@@ -49,7 +49,7 @@ class FlowWriter {
                  .state = state,
                  .role = NX_ROLE_ORIGINAL,
                  .why = NX_R_MASQ_OUTGOING,
-                 .undecided = 0};
+                 .flags = nx_flow_flags{}};
     const nx_tuple reply{.src = flow.dst,
                          .dst = flow.src,
                          .sport = flow.dport,
