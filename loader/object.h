@@ -40,6 +40,8 @@ class Datapath {
 
   Datapath(Datapath&&) noexcept;
   Datapath& operator=(Datapath&&) noexcept;
+  Datapath(const Datapath&) = delete;
+  Datapath& operator=(const Datapath&) = delete;
   ~Datapath();
 
   Result<int> MapFd(const char* name) const;

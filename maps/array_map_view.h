@@ -30,7 +30,7 @@ class ArrayMapView {
   }
 
   Result<V> At(std::uint32_t index) const {
-    V value;
+    V value{};
     if (const int err = bpf_map_lookup_elem(fd_, &index, &value); err != 0)
       return Fail(err, "read map " + info_.name);
     return value;

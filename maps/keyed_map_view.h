@@ -35,7 +35,7 @@ class KeyedMapView {
   // The value for `key` (in a trie: of the longest prefix around it), or nullopt when there is
   // none, which is not an error.
   Result<std::optional<V>> Find(const K& key) const {
-    V value;
+    V value{};
     const int err = bpf_map_lookup_elem(fd_, &key, &value);
     if (err == 0) return std::optional<V>(value);
     if (err == -ENOENT) return std::optional<V>();
@@ -48,8 +48,8 @@ class KeyedMapView {
     struct Typed : PairSink {
       explicit Typed(Visit& to) : visit(to) {}
       void Take(const void* key, const void* value) override {
-        K k;
-        V v;
+        K k{};
+        V v{};
         std::memcpy(&k, key, sizeof(K));
         std::memcpy(&v, value, sizeof(V));
         visit(k, v);

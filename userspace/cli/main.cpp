@@ -2,6 +2,8 @@
 #include <bpf/libbpf.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
 #include <optional>
 #include <string>
 
@@ -66,9 +68,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   return cli::Version(context, NATRIX_VERSION);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   libbpf_set_print(nullptr);  // every failure comes back as an error, and is told once
   CLI::App app("natrix shows what the datapath does, and takes it away", "natrix");
   Arguments arguments;
@@ -79,4 +79,16 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? cli::kOk : cli::kUsage;
   }
   return Run(app, arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    // Of a library: out of memory, mostly.
+    (void)std::fprintf(stderr, "natrix: %s\n", error.what());
+    return cli::kFailed;
+  }
 }

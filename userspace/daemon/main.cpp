@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <exception>
 #include <map>
 #include <string>
 
@@ -47,7 +48,7 @@ int RunDaemon(const Arguments& arguments) {
 
 void Declare(CLI::App& app, Arguments& arguments) {
   using natrix::loader::Method;
-  static const std::map<std::string, Method> kMethods = {
+  static const std::map<std::string, Method> methods = {
       {"auto", Method::kAuto}, {"tcx", Method::kTcx}, {"clsact", Method::kClsact}};
   app.set_version_flag("--version", "natrixd " NATRIX_VERSION);
   app.add_option("--config", arguments.options.config_path, "The configuration file (YAML)")
@@ -57,15 +58,13 @@ void Declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error"}));
   app.add_option("--attach", arguments.options.method,
                  "How to attach: tcx, clsact, or auto: tcx where the kernel has it")
-      ->transform(CLI::CheckedTransformer(kMethods).description("auto|tcx|clsact"));
+      ->transform(CLI::CheckedTransformer(methods).description("auto|tcx|clsact"));
   app.add_option("--pin-root", arguments.options.pin_root,
                  "Directory on a BPF file system for everything that is pinned")
       ->default_str(NX_PIN_ROOT);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   CLI::App app("natrixd keeps the kernel doing what the configuration asks for", "natrixd");
   Arguments arguments;
   arguments.options.pin_root = NX_PIN_ROOT;
@@ -76,4 +75,16 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   return arguments.check ? Check(arguments.options.config_path) : RunDaemon(arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    // Of a library: out of memory, mostly.
+    (void)std::fprintf(stderr, "natrixd: %s\n", error.what());
+    return kFailed;
+  }
 }
