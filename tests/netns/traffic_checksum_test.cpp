@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include "tests/netns/traffic_everyone.h"
 #include "tests/netns/traffic_exchange.h"
-#include "tests/netns/traffic_node.h"
-#include "tests/netns/traffic_watch.h"
 #include "tests/support/build.h"
 #include "tests/support/checksum.h"
 #include "tests/support/network.h"
@@ -15,11 +14,6 @@ namespace {
 
 using oracle::kUplink;
 using support::Namespace;
-
-Path PathOf(const TrafficNode& node, Family family) {
-  const Cast& cast = CastOf(family);
-  return {node.pod(), cast.pod1, node.outside(), cast.web};
-}
 
 struct Offloads {
   const char* name;

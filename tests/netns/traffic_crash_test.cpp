@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
-#include <memory>
 #include <thread>
 
-#include "tests/netns/traffic_load.h"
-#include "tests/netns/traffic_node.h"
-#include "tests/netns/traffic_watch.h"
+#include "tests/netns/traffic_everyone.h"
 
 // Connections while natrixd is killed, comes back, or takes another configuration.
 namespace natrix::netns {
@@ -14,53 +11,6 @@ namespace {
 
 using testing::IsEmpty;
 using testing::SizeIs;
-
-Path PathOf(const TrafficNode& node, Family family) {
-  const Cast& cast = CastOf(family);
-  return {node.pod(), cast.pod1, node.outside(), cast.web};
-}
-
-// Everything that can talk at once, in both families, and who watches the uplink.
-class Everyone {
- public:
-  explicit Everyone(const TrafficNode& node, int flows = 1)
-      : node_(node), untranslated_(FrameCounter::OfPodSources(node.outside(), oracle::kUplink)) {
-    for (const Family family : kFamilies) {
-      const Cast& cast = CastOf(family);
-      udp_.push_back(std::make_unique<UdpTalk>(PathOf(node, family), 5300, flows));
-      tcp_.push_back(std::make_unique<TcpTalk>(PathOf(node, family), 8000, flows));
-      tcp_.back()->Start();
-      ping_.push_back(std::make_unique<PingTalk>(node.pod(), cast.pod1, cast.web));
-    }
-  }
-
-  // Stops all and says what should not have been.
-  void ExpectUnharmed(std::uint64_t least_rounds) {
-    for (std::size_t i = 0; i < std::size(kFamilies); ++i) {
-      const Cast& cast = CastOf(kFamilies[i]);
-      Judge("udp", udp_[i]->Stop(), cast, least_rounds);
-      Judge("tcp", tcp_[i]->Stop(), cast, least_rounds);
-      Judge("icmp", ping_[i]->Stop(), cast, least_rounds);
-      EXPECT_EQ(tcp_[i]->Broken(), 0);
-    }
-    EXPECT_EQ(untranslated_.Count(), 0U) << untranslated_.Example();
-    EXPECT_EQ(ChecksumErrors(node_.scene()), 0U);
-  }
-
- private:
-  static void Judge(const char* what, const Talk& talk, const Cast& cast, std::uint64_t least) {
-    EXPECT_THAT(talk.problems, IsEmpty()) << what << " to " << cast.web;
-    EXPECT_GE(talk.rounds, least) << what << " to " << cast.web;
-    for (const std::string& source : talk.sources)
-      EXPECT_TRUE(source.find(cast.node) != std::string::npos) << what << " came from " << source;
-  }
-
-  const TrafficNode& node_;
-  FrameCounter untranslated_;
-  std::vector<std::unique_ptr<UdpTalk>> udp_;
-  std::vector<std::unique_ptr<TcpTalk>> tcp_;
-  std::vector<std::unique_ptr<PingTalk>> ping_;
-};
 
 void Pass(milliseconds time) { std::this_thread::sleep_for(time); }
 

@@ -9,7 +9,6 @@
 #include "tests/netns/traffic_sockets.h"
 #include "tests/oracle/two_nodes.h"
 #include "tests/support/checksum.h"
-#include "userspace/config/load.h"
 
 // Broken frames on the wire, from pods and from outside, through natrix and through a node with
 // iptables.  The two do not treat all of them alike: iptables' connection tracking puts fragments
@@ -22,12 +21,6 @@ using oracle::Side;
 using support::Dissect;
 using support::Layers;
 using support::PutWord;
-
-model::Config ExampleConfig() {
-  config::Loaded loaded = config::LoadFile(NATRIX_SOURCE_DIR "/docs/examples/kube-ovn.yaml");
-  if (!loaded) throw std::runtime_error(loaded.Render());
-  return *std::move(loaded.config);
-}
 
 // A frame without what a translation and a router may change: link-layer addresses, one end's
 // address and port, checksums, TTL, the contents of IPv4 options.
@@ -65,7 +58,7 @@ struct Translated {
 class Malformed : public testing::TestWithParam<Family> {
  protected:
   Malformed() : nodes_(oracle::EngineKind::kLegacy, oracle::EngineKind::kNatrix) {
-    nodes_.Apply(ExampleConfig());
+    nodes_.Apply(oracle::LoadConfig(oracle::ExamplePath()));
   }
 
   const Cast& cast() const { return CastOf(GetParam()); }

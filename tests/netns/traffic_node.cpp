@@ -15,7 +15,6 @@
 #include "tests/oracle/rules.h"
 #include "tests/support/network.h"
 #include "tests/support/setup_error.h"
-#include "userspace/config/load.h"
 
 namespace natrix::netns {
 
@@ -29,9 +28,7 @@ namespace {
 constexpr char kPins[] = "/sys/fs/bpf/natrix";
 
 std::string ConfigText(const TrafficNode::Options& options, int number) {
-  config::Loaded loaded = config::LoadFile(NATRIX_SOURCE_DIR "/docs/examples/kube-ovn.yaml");
-  if (!loaded) throw SetupError(loaded.Render());
-  model::Config config = *std::move(loaded.config);
+  model::Config config = oracle::LoadConfig(oracle::ExamplePath());
   for (const std::string& name : options.uplinks) config.node.uplinks.push_back(name);
   for (const std::string& name : options.pod_devices) config.node.pod_devices.push_back(name);
   if (number != 0)
