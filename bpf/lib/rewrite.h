@@ -190,8 +190,8 @@ NX_GLOBAL int write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt,
 			       __u32 end, const struct nx_addr *to,
 			       __be16 to_port)
 {
-	__u32 at = 0, mangled, delta;
-	__be16 from_port;
+	__u32 at = 0, mangled, delta, store_flags = 0;
+	__be16 from_port, check = 0;
 	bool pseudo;
 
 	if (!pkt || !to)
@@ -217,11 +217,17 @@ NX_GLOBAL int write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt,
 		bpf_csum_update(skb, delta);
 	if (from_port == to_port)
 		return 0;
+	/* A checksum that covers the port takes its change out of skb->csum; a
+	 * UDP packet without one leaves that to the store.
+	 */
+	if (mangled && (bpf_skb_load_bytes(skb, pkt->l4 + at, &check, 2) ||
+			!check))
+		store_flags = BPF_F_RECOMPUTE_CSUM;
 	if (bpf_l4_csum_replace(skb, pkt->l4 + at, from_port, to_port,
 				2 | mangled))
 		return -1;
 	return bpf_skb_store_bytes(skb, pkt->l4 + port_at(pkt->l4_proto, end),
-				   &to_port, 2, 0);
+				   &to_port, 2, store_flags);
 }
 
 /* Gives the packet a new source or destination.  A later fragment has only

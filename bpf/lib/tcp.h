@@ -54,14 +54,13 @@ static __always_inline enum nx_state tcp_next(enum nx_state s, __u8 flags,
 	if (flags & NX_TCP_SYN) {
 		if (flags & NX_TCP_ACK) {
 			if (s == NX_STATE_TCP_SYN_SENT2 ||
-			    (reply && s == NX_STATE_TCP_SYN_SENT))
+			    (reply && (s == NX_STATE_TCP_SYN_SENT ||
+				       s == NX_STATE_TCP_CLOSE)))
 				return NX_STATE_TCP_SYN_RECV;
 			return s;
 		}
 		if (reply && s == NX_STATE_TCP_SYN_SENT)
 			return NX_STATE_TCP_SYN_SENT2;
-		if (!reply && s == NX_STATE_TCP_CLOSE)
-			return NX_STATE_TCP_SYN_SENT;
 		return s;
 	}
 	if (flags & NX_TCP_FIN) {
@@ -91,15 +90,15 @@ static __always_inline enum nx_state tcp_next(enum nx_state s, __u8 flags,
 	}
 }
 
-/* A SYN on a connection that is over opens a new one, if its own side had
- * closed the old one, too.  Otherwise (the peer's RST may have been forged) it
- * goes on under the old one's translation.
+/* A SYN on a connection that is over opens a new one, unless all that ended it
+ * was the peer's RST, which may have been forged: such a SYN goes on under the
+ * old one's translation.
  */
 static __always_inline bool tcp_reopens(const struct nx_flow *flow, __u8 flags)
 {
 	return (flags & (NX_TCP_SYN | NX_TCP_ACK | NX_TCP_RST | NX_TCP_FIN)) ==
 		       NX_TCP_SYN &&
-	       flow->flags & NX_FLOW_CLOSING &&
+	       flow->flags & (NX_FLOW_FIN_SEEN | NX_FLOW_RESET_LAST) &&
 	       (flow->state == NX_STATE_TCP_TIME_WAIT ||
 		flow->state == NX_STATE_TCP_CLOSE);
 }

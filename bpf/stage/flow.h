@@ -32,7 +32,8 @@ NX_GLOBAL int flow_step(const struct nx_pkt *pkt, struct nx_flow *flow)
 	enum nx_state next;
 	struct nx_tuple other;
 	struct nx_flow *half;
-	bool refused;
+	__u8 over = 0;
+	bool reset;
 
 	if (!pkt || !flow)
 		return 0;
@@ -40,23 +41,26 @@ NX_GLOBAL int flow_step(const struct nx_pkt *pkt, struct nx_flow *flow)
 		flow_forget(&pkt->tuple, flow);
 		return 1;
 	}
+	reset = pkt->tcp_flags & NX_TCP_RST;
+	next = tcp_next(flow->state, pkt->tcp_flags,
+			flow->role == NX_ROLE_REPLY);
+	if (next == flow->state && next != NX_STATE_TCP_CLOSE)
+		return 0;
 	/* An RST before any answer leaves nothing that a SYN could go on with
 	 * (nf_conntrack deletes such a flow).
 	 */
-	refused = pkt->tcp_flags & NX_TCP_RST && tcp_unanswered(flow->state);
-	if (pkt->tcp_flags & (NX_TCP_FIN | NX_TCP_RST))
-		flow->flags |= NX_FLOW_CLOSING;
-	next = tcp_next(flow->state, pkt->tcp_flags,
-			flow->role == NX_ROLE_REPLY);
-	if (next == flow->state)
-		return 0;
-	flow->state = next;
+	if (next == NX_STATE_TCP_FIN_WAIT ||
+	    (reset && tcp_unanswered(flow->state)))
+		over = NX_FLOW_FIN_SEEN;
 	flow_partner(&other, &pkt->tuple, flow);
 	half = flow_lookup(&other);
+	flow->state = next;
+	flow->flags &= ~NX_FLOW_RESET_LAST;
+	flow->flags |= over | (reset ? NX_FLOW_RESET_LAST : 0);
 	if (half) {
 		half->state = next;
-		if (refused)
-			half->flags |= NX_FLOW_CLOSING;
+		half->flags &= ~NX_FLOW_RESET_LAST;
+		half->flags |= over;
 	}
 	return 0;
 }

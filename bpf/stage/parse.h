@@ -40,7 +40,7 @@ NX_GLOBAL int parse_error(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 l4)
 	__u8 proto, frag = NX_WHOLE, overflow = 0;
 	__u32 off = l4 + 8;
 	__be32 id;
-	__u8 head[8];
+	__u8 head[8] = {};
 	bool answer;
 
 	if (!pkt)
@@ -76,7 +76,11 @@ NX_GLOBAL int parse_error(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 l4)
 	if (frag == NX_FRAG_LATER)
 		return -1;
 	inner.proto = proto;
-	if (bpf_skb_load_bytes(skb, off, head, sizeof(head)))
+	/* As little as 8 bytes are quoted (RFC 792), and fewer of a shorter
+	 * packet: enough for a protocol that has no ports.
+	 */
+	if (has_ports(proto) &&
+	    bpf_skb_load_bytes(skb, off, head, sizeof(head)))
 		return -1;
 	/* Protocols without ports have an all-zero pair, as their flows do. */
 	if (!ports_from(&inner, head, proto, pkt->v6, &answer) &&

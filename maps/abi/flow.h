@@ -92,8 +92,9 @@ enum nx_role {
  */
 enum nx_flow_flags {
 	NX_FLOW_UNDECIDED =
-		1,	     /* from ingress DNAT until egress looked at SNAT */
-	NX_FLOW_CLOSING = 2, /* a FIN or RST came from this direction */
+		1, /* from ingress DNAT until egress looked at SNAT */
+	NX_FLOW_FIN_SEEN = 2,	/* one side has begun to close (both halves) */
+	NX_FLOW_RESET_LAST = 4, /* this direction's RST was the last segment */
 } __attribute__((packed));
 
 /* What becomes of a packet with the key's tuple.  Maps `nx_flow` (hash: flows

@@ -67,6 +67,19 @@ TEST_P(IcmpErrors, OfThePodAboutAnAnswerLeaveAsTheNodes) {
   }
 }
 
+// What is quoted of a short packet is shorter than 8 bytes; a protocol without ports needs none.
+TEST_P(IcmpErrors, AboutAProtocolWithoutPortsNeedNoTransportHeader) {
+  PacketSpec spec = Udp(cast().pod, cast().web);
+  spec.protocol = kEsp;
+  spec.payload = 3;
+  const Outcome sent = Run(Hook::kOut, spec);
+  const Outcome out =
+      Run(Hook::kUplinkIn, Error(cast().router, Kinds()[0], sent.frame, v6() ? 43U : 23U));
+  EXPECT_THAT(out, PassedFor(NX_R_ICMP_TRANSLATED));
+  EXPECT_EQ(out.dst(), cast().pod);
+  EXPECT_EQ(Quoted(out).src, cast().pod);
+}
+
 TEST_P(IcmpErrors, AboutNoFlowAreLeftAlone) {
   PacketSpec never = Udp(cast().node, cast().web);
   const Bytes error = Error(cast().router, Kinds()[0], Build(never, kMacs)[0], 500);

@@ -112,9 +112,18 @@ TEST_P(TcpState, ASynAfterThePeersResetAloneGoesOnWithItsPort) {
   const Outcome again = FromPod(kSyn);
   EXPECT_THAT(again, PassedFor(NX_R_FLOW_TRANSLATED));
   EXPECT_EQ(again.sport(), before.sport());
-  EXPECT_EQ(State(), NX_STATE_TCP_SYN_SENT);
+  EXPECT_EQ(State(), NX_STATE_TCP_CLOSE);
   Handshake();
   EXPECT_EQ(State(), NX_STATE_TCP_ESTABLISHED);
+}
+
+TEST_P(TcpState, ASynAfterItsOwnResetIsANewFlowIfThatWasTheLastWord) {
+  Handshake();
+  FromPod(kRst | kAck);
+  FromWeb(kAck);
+  EXPECT_THAT(FromPod(kSyn), PassedFor(NX_R_FLOW_TRANSLATED));
+  FromPod(kRst | kAck);
+  EXPECT_THAT(FromPod(kSyn), PassedFor(NX_R_MASQ_OUTGOING));
 }
 
 TEST_P(TcpState, ASynAfterARefusalIsANewFlow) {
