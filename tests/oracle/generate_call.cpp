@@ -44,6 +44,13 @@ Pod AnyPod(Dice& dice, Family family) {
   return {place, PodAddress(family, place, subnet)};
 }
 
+// What a pod sends to its own address never leaves it.
+Pod OtherPod(Dice& dice, Family family, const Pod& than) {
+  Pod other = AnyPod(dice, family);
+  while (other.address == than.address) other = AnyPod(dice, family);
+  return other;
+}
+
 std::vector<model::FloatingIp> FloatingOf(const model::Config& config, Family family) {
   std::vector<model::FloatingIp> found;
   for (const model::FloatingIp& fip : config.floating_ips)
@@ -103,7 +110,7 @@ Call GenerateCall(Dice& dice, Family family, const model::Config& config) {
     case 1:
       return {pod.place, pod.address, ServiceAddress(dice, family)};
     case 2:
-      return {pod.place, pod.address, AnyPod(dice, family).address};
+      return {pod.place, pod.address, OtherPod(dice, family, pod).address};
     case 3:
       return {Place::kOutside, OutsideHost(dice, family), pod.address};
     case 4:
