@@ -7,6 +7,7 @@
 #include "bpf/stage/flow.h"
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/handoff.h"
+#include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
 #include "bpf/stage/snat.h"
 
@@ -171,6 +172,7 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 
 	if (!pkt || !s)
 		return NX_PASS;
+	stage_outer(skb, pkt);
 	__builtin_memset(&s->snat, 0, sizeof(s->snat)); /* NX_SNAT_NOT_OURS */
 	s->new.called = pkt->tuple.dst;
 	s->new.called_port = pkt->tuple.dport;

@@ -220,8 +220,8 @@ NX_GLOBAL int write_l4_helpers(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	/* A checksum that covers the port takes its change out of skb->csum; a
 	 * UDP packet without one leaves that to the store.
 	 */
-	if (mangled && (bpf_skb_load_bytes(skb, pkt->l4 + at, &check, 2) ||
-			!check))
+	if (mangled &&
+	    (bpf_skb_load_bytes(skb, pkt->l4 + at, &check, 2) || !check))
 		store_flags = BPF_F_RECOMPUTE_CSUM;
 	if (bpf_l4_csum_replace(skb, pkt->l4 + at, from_port, to_port,
 				2 | mangled))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <bpf/bpf_endian.h>
+
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
 
@@ -41,4 +43,22 @@ static __always_inline void stage_distrust(struct __sk_buff *skb)
 	config = config_of(config_side());
 	if (config)
 		skb->mark &= ~config->mark_untrusted;
+}
+
+/* An encapsulated packet of this node itself (filter OUTPUT, udp 6081 and
+ * 4789): it has the mark of the packet inside, which is not about it, and a
+ * translation would spoil its checksum.  Every packet, not only a first one.
+ */
+#define NX_PORT_GENEVE 6081
+#define NX_PORT_VXLAN 4789
+
+static __always_inline void stage_outer(struct __sk_buff *skb,
+					const struct nx_pkt *pkt)
+{
+	bool from_here = !skb->ingress_ifindex;
+
+	if (from_here && skb->mark && pkt->tuple.proto == NX_L4_UDP &&
+	    (pkt->tuple.dport == bpf_htons(NX_PORT_GENEVE) ||
+	     pkt->tuple.dport == bpf_htons(NX_PORT_VXLAN)))
+		skb->mark = 0;
 }

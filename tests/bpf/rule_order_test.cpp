@@ -103,6 +103,18 @@ TEST_P(RuleOrder, PodToServiceCidrIsMarkedAtIngress) {
       << "INVALID never sees the nat table";
 }
 
+// filter OUTPUT: before the nat table sees the mark.
+TEST_P(RuleOrder, TheMarkOfAnEncapsulatedPacketIsCleared) {
+  for (const std::uint16_t port : {std::uint16_t{4789}, std::uint16_t{6081}}) {
+    PacketSpec outer = Udp(cast().node, cast().other_node);
+    outer.dport = port;
+    const Outcome out = Run(Hook::kOut, outer, 0x4000 | 0x26000000);
+    EXPECT_EQ(out.mark, 0U);
+    EXPECT_EQ(out.src(), cast().node);
+    EXPECT_EQ(out.sport(), outer.sport) << "not masqueraded";
+  }
+}
+
 TEST_P(RuleOrder, AMarkThatAPodSentIsNotTrusted) {
   const Outcome out = Run(Hook::kPodIn, Udp(cast().kept_pod, cast().web), 0x94003 | 0x00600000);
   EXPECT_EQ(out.mark, 0x00600000U);
