@@ -38,7 +38,7 @@ TEST(TrafficCrash, NewConnectionsAreTranslatedWithoutNatrixd) {
   node.Kill();
 
   Everyone everyone(node, 5);
-  Pass(milliseconds(300));
+  Pass(Scaled(milliseconds(300)));
 
   everyone.ExpectUnharmed(5);
 }

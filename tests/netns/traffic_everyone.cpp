@@ -15,10 +15,12 @@ Everyone::Everyone(const TrafficNode& node, int flows)
   for (const Family family : kFamilies) {
     const Cast& cast = CastOf(family);
     const Path path = PathOf(node, family);
-    talkers_.push_back({.family = family,
-                        .udp = std::make_unique<UdpTalk>(path, 5300, flows),
-                        .tcp = std::make_unique<TcpTalk>(path, 8000, flows),
-                        .ping = std::make_unique<PingTalk>(node.pod(), cast.pod1, cast.web)});
+    talkers_.push_back(
+        {.family = family,
+         .udp = std::make_unique<UdpTalk>(path, 5300, flows),
+         .newcomers = std::make_unique<UdpTalk>(path, 5310, 1, UdpTalk::Sockets::kAnew),
+         .tcp = std::make_unique<TcpTalk>(path, 8000, flows),
+         .ping = std::make_unique<PingTalk>(node.pod(), cast.pod1, cast.web)});
     talkers_.back().tcp->Start();
   }
 }
@@ -36,6 +38,7 @@ void Everyone::ExpectUnharmed(std::uint64_t least_rounds) {
       rounds_ += talk.rounds;
     };
     judge("udp", talkers.udp->Stop());
+    judge("new udp", talkers.newcomers->Stop());
     judge("tcp", talkers.tcp->Stop());
     judge("icmp", talkers.ping->Stop());
     EXPECT_EQ(talkers.tcp->Broken(), 0);

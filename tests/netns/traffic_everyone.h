@@ -13,8 +13,8 @@ namespace natrix::netns {
 // From pod1 to the web, in one family.
 Path PathOf(const TrafficNode& node, Family family);
 
-// All who can talk at once: UDP, TCP and echoes of both families, from now on; and who watches
-// that nothing leaves by the uplink untranslated.
+// All who can talk at once: UDP, TCP and echoes of both families, and UDP with ever new sockets;
+// from now on.  And who watches that nothing leaves by the uplink untranslated.
 class Everyone {
  public:
   // `flows` of UDP, and as many of TCP, in each family.
@@ -30,6 +30,7 @@ class Everyone {
   struct Talkers {
     Family family;
     std::unique_ptr<UdpTalk> udp;
+    std::unique_ptr<UdpTalk> newcomers;
     std::unique_ptr<TcpTalk> tcp;
     std::unique_ptr<PingTalk> ping;
   };

@@ -50,14 +50,24 @@ void Loop::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-UdpTalk::UdpTalk(const Path& path, std::uint16_t port, int flows)
-    : server_{path.to, port}, far_(OpenUdp(path.far, server_)) {
-  for (int i = 0; i < flows; ++i) near_.push_back(OpenUdp(path.near, {path.from, 0}));
-  seen_.resize(near_.size());
+UdpTalk::UdpTalk(const Path& path, std::uint16_t port, int flows, Sockets sockets)
+    : path_(path),
+      sockets_(sockets),
+      server_{path.to, port},
+      far_(OpenUdp(path.far, server_)),
+      near_(static_cast<std::size_t>(flows)),
+      seen_(near_.size()) {
+  Open();
   loop_ = std::make_unique<Loop>([this] { Turn(); });
 }
 
+void UdpTalk::Open() {
+  for (UniqueFd& near : near_) near = OpenUdp(path_.near, {path_.from, 0});
+  std::ranges::fill(seen_, Point());
+}
+
 void UdpTalk::Turn() {
+  if (sockets_ == Sockets::kAnew) Open();
   for (std::size_t i = 0; i < near_.size(); ++i) {
     const Bytes sent = Numbered(talk_.rounds, i);
     const auto complain = [&](const char* what) {
@@ -72,7 +82,8 @@ void UdpTalk::Turn() {
       complain(request ? "another one arrived" : "lost on its way out");
       continue;
     }
-    talk_.sources.insert(ToString(request->from));
+    talk_.sources.insert(sockets_ == Sockets::kAnew ? request->from.address
+                                                    : ToString(request->from));
     if (seen_[i].port == 0) seen_[i] = request->from;
     if (seen_[i] != request->from) complain("came from another port than those before");
     SendTo(far_.get(), request->from, sent);

@@ -48,13 +48,18 @@ struct Path {
 // without a pause.
 class UdpTalk {
  public:
-  UdpTalk(const Path& path, std::uint16_t port, int flows = 1);
+  // kAnew: every round with new sockets, so that each is the first of its flow.
+  enum class Sockets { kKeep, kAnew };
+  UdpTalk(const Path& path, std::uint16_t port, int flows = 1, Sockets sockets = Sockets::kKeep);
   // Ends it and says how it went.
   const Talk& Stop();
 
  private:
   void Turn();
+  void Open();
 
+  Path path_;
+  Sockets sockets_;
   Point server_;
   UniqueFd far_;
   std::vector<UniqueFd> near_;

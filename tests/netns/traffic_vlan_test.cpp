@@ -59,7 +59,10 @@ class TaggedNode {
       EXPECT_EQ(ExchangeEchoes(path), "");
       EXPECT_EQ(ProvokeIcmpError(path), "");
     }
-    EXPECT_GT(node_.CountOf("VLAN"), 100U) << "eth0 saw the tagged frames, too";
+    // Every frame on eth0 is a tagged one, but for what a host says to all on its own account.
+    const std::uint64_t frames = Statistic("rx_packets") + Statistic("tx_packets");
+    EXPECT_GT(frames, 100U);
+    EXPECT_GE(node_.CountOf("VLAN"), frames - 20) << "natrix took tagged frames for its own";
     EXPECT_EQ(ChecksumErrors(node_.scene()), 0U);
   }
 
@@ -67,6 +70,11 @@ class TaggedNode {
   bool is_kernels() const { return near_.is_kernels(); }
 
  private:
+  std::uint64_t Statistic(const std::string& name) const {
+    return std::stoull(
+        support::RunCommand(&node_.node(), {"cat", "/sys/class/net/eth0/statistics/" + name}));
+  }
+
   // Whether tags travel beside the frame (skb->vlan_tci) or in it.
   void Accelerate(bool on) const {
     const char* state = on ? "on" : "off";
