@@ -12,7 +12,6 @@
 #include "loader/layout.h"
 #include "loader/load_error.h"
 #include "maps/abi/names.h"
-#include "maps/map_array_view.h"
 #include "natrix.skel.h"
 
 namespace natrix::loader {
@@ -67,18 +66,6 @@ Result<> PinOver(int fd, const std::string& path) {
   return {};
 }
 
-// Puts `inner` into `slot` unless it is there already.
-Result<> RepairSlot(const bpf_map* outer, std::uint32_t slot, const bpf_map* inner) {
-  auto view = maps::MapArrayView::Open(bpf_map__fd(outer), bpf_map__name(outer));
-  if (!view) return std::unexpected(std::move(view).error());
-  auto info = maps::ReadMapInfo(bpf_map__fd(inner));
-  if (!info) return std::unexpected(std::move(info).error());
-  auto held = view->IdAt(slot);
-  if (!held) return std::unexpected(std::move(held).error());
-  if (*held == info->id) return {};
-  return view->Set(slot, bpf_map__fd(inner));
-}
-
 }  // namespace
 
 Result<> LoadObject(bpf_object* object) {
@@ -108,8 +95,9 @@ Result<Datapath> Datapath::Load(const PinRoot& root, const TableSizes& sizes) {
   bpf_map__set_max_entries(maps.nx_embryo, 2 * sizes.max_embryos);
 
   if (auto adopted = datapath.Adopt(root); !adopted) return std::unexpected(adopted.error());
+  // An adopted ring keeps its size.
+  datapath.skeleton_->rodata->nx_clock_size = bpf_map__max_entries(maps.nx_clock);
   if (auto loaded = LoadObject(datapath.object()); !loaded) return std::unexpected(loaded.error());
-  if (auto repaired = datapath.RepairSlots(); !repaired) return std::unexpected(repaired.error());
   if (auto pinned = datapath.PinPrograms(root); !pinned) return std::unexpected(pinned.error());
   auto created = datapath.RestorePins(root);
   if (!created) return std::unexpected(created.error());
@@ -127,21 +115,6 @@ Result<> Datapath::Adopt(const PinRoot& root) {
   }
   adopted_maps_ = static_cast<int>(adoption->maps.size());
   warnings_ = std::move(adoption->warnings);
-  return {};
-}
-
-// A start that was killed between two pins leaves an outer map and an inner one that belong to
-// different starts.
-Result<> Datapath::RepairSlots() const {
-  const auto& maps = skeleton_->maps;
-  const struct {
-    bpf_map* outer;
-    std::array<bpf_map*, 2> inner;
-  } pairs[] = {{maps.nx_net, {maps.nx_net_left, maps.nx_net_right}},
-               {maps.nx_fip, {maps.nx_fip_left, maps.nx_fip_right}}};
-  for (const auto& pair : pairs)
-    for (std::uint32_t slot = 0; slot < 2; ++slot)
-      if (auto done = RepairSlot(pair.outer, slot, pair.inner[slot]); !done) return done;
   return {};
 }
 

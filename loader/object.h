@@ -65,7 +65,6 @@ class Datapath {
   explicit Datapath(natrix_bpf* skeleton);
   bpf_object* object() const;
   Result<> Adopt(const PinRoot& root);
-  Result<> RepairSlots() const;
   Result<> PinPrograms(const PinRoot& root) const;
 
   std::unique_ptr<natrix_bpf, Destroy> skeleton_;

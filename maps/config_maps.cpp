@@ -40,10 +40,8 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   Opener open(fd_of);
   auto generation = open.Open<ArrayMapView<nx_generation>>("nx_generation");
   auto config = open.Open<ArrayMapView<nx_config>>("nx_config");
-  auto net_slots = open.Open<MapArrayView>("nx_net");
   auto net_left = open.Open<LpmMapView<nx_prefix, nx_net>>("nx_net_left");
   auto net_right = open.Open<LpmMapView<nx_prefix, nx_net>>("nx_net_right");
-  auto fip_slots = open.Open<MapArrayView>("nx_fip");
   auto fip_left = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_left");
   auto fip_right = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_right");
   auto set = open.Open<LpmMapView<nx_set_key, nx_set_member>>("nx_set");
@@ -53,9 +51,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   if (!open.done()) return std::unexpected(std::move(open.done()).error());
   return ConfigMaps{.generation = *generation,
                     .config = *config,
-                    .net_slots = *net_slots,
                     .net = {*net_left, *net_right},
-                    .fip_slots = *fip_slots,
                     .fip = {*fip_left, *fip_right},
                     .set = *set,
                     .device = *device,

@@ -10,7 +10,6 @@
 #include "maps/abi/set.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
-#include "maps/map_array_view.h"
 #include "userspace/base/result.h"
 
 namespace natrix::maps {
@@ -23,9 +22,7 @@ using FdOf = std::function<Result<int>(const char* map)>;
 struct ConfigMaps {
   ArrayMapView<nx_generation> generation;
   ArrayMapView<nx_config> config;
-  MapArrayView net_slots;
   std::array<LpmMapView<nx_prefix, nx_net>, 2> net;
-  MapArrayView fip_slots;
   std::array<HashMapView<nx_fip_key, nx_fip>, 2> fip;
   LpmMapView<nx_set_key, nx_set_member> set;
   HashMapView<std::uint32_t, nx_device> device;

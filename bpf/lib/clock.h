@@ -4,7 +4,7 @@
 #include "bpf/lib/flow_table.h"
 
 /* Expiry of established flows, in the kernel: a timer that takes a slice of
- * the queue nx_clock every tick, deletes what is expired and puts the rest
+ * the ring nx_clock every tick, deletes what is expired and puts the rest
  * back at the end.  A lookup checks the age itself, so lateness here costs
  * memory, not correctness.  Embryos need no clock: their table recycles.
  *
@@ -12,7 +12,7 @@
  */
 #define NX_CLOCK_TICK_NS (50 * 1000 * 1000ULL)
 
-/* Flows per tick.  512 take some 0.2 ms, and go once around a queue of
+/* Flows per tick.  512 take some 0.2 ms, and go once around a ring of
  * 131072 in 13 s.
  */
 const volatile __u32 nx_clock_slice = 512;
@@ -31,18 +31,19 @@ struct {
 /* One flow.  Returns 1 to end the slice: the queue is empty. */
 static long clock_visit(__u64 index, void *unused)
 {
-	struct nx_clock_key next;
+	struct nx_tuple original = {};
 	struct nx_flow *flow;
+	__u32 born = 0;
 
-	if (bpf_map_pop_elem(&nx_clock, &next))
+	if (clock_take(&original, &born))
 		return 1;
-	flow = bpf_map_lookup_elem(&nx_flow, &next.original);
-	if (!flow || flow->born != next.born)
+	flow = bpf_map_lookup_elem(&nx_flow, &original);
+	if (!flow || flow->born != born)
 		return 0; /* gone, or a later flow of the same name */
-	if (flow_expired(&next.original, flow))
-		flow_forget(&next.original, flow);
+	if (flow_expired(&original, flow))
+		flow_forget(&original, flow);
 	else
-		bpf_map_push_elem(&nx_clock, &next, BPF_ANY);
+		clock_add(&original, born);
 	return 0;
 }
 

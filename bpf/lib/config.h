@@ -25,13 +25,11 @@ static __always_inline struct nx_net net_of(__u32 side,
 					    const struct nx_addr *addr)
 {
 	struct nx_prefix key = { .length = 128, .addr = *addr };
-	void *trie = bpf_map_lookup_elem(&nx_net, &side);
 	struct nx_net none = {};
 	struct nx_net *net;
 
-	if (!trie)
-		return none;
-	net = bpf_map_lookup_elem(trie, &key);
+	net = side & 1 ? bpf_map_lookup_elem(&nx_net_right, &key) :
+			 bpf_map_lookup_elem(&nx_net_left, &key);
 	return net ? *net : none;
 }
 

@@ -8,12 +8,10 @@ static __always_inline bool fip_to(__u32 side, const struct nx_addr *from,
 				   enum nx_fip_side which, struct nx_addr *to)
 {
 	struct nx_fip_key key = { .addr = *from, .side = which };
-	void *table = bpf_map_lookup_elem(&nx_fip, &side);
 	struct nx_fip *fip;
 
-	if (!table)
-		return false;
-	fip = bpf_map_lookup_elem(table, &key);
+	fip = side & 1 ? bpf_map_lookup_elem(&nx_fip_right, &key) :
+			 bpf_map_lookup_elem(&nx_fip_left, &key);
 	if (!fip)
 		return false;
 	*to = fip->addr;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include "bpf/lib/clock_ring.h"
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
 
@@ -238,7 +239,6 @@ struct nx_move {
 	struct nx_tuple mine;
 	struct nx_tuple other;
 	struct nx_flow entry;
-	struct nx_clock_key clock;
 };
 
 struct {
@@ -276,10 +276,9 @@ NX_GLOBAL int flow_establish(const struct nx_tuple *key,
 		bpf_map_delete_elem(&nx_flow, &m->mine);
 		return 0;
 	}
-	m->clock.born = flow->born;
-	m->clock.original = flow->role == NX_ROLE_ORIGINAL ? m->mine : m->other;
 	bpf_map_delete_elem(&nx_embryo, &m->mine);
 	bpf_map_delete_elem(&nx_embryo, &m->other);
-	bpf_map_push_elem(&nx_clock, &m->clock, BPF_ANY);
+	clock_add(flow->role == NX_ROLE_ORIGINAL ? &m->mine : &m->other,
+		  m->entry.born);
 	return 1;
 }

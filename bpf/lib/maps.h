@@ -41,14 +41,27 @@ struct {
 	__type(value, struct nx_frag);
 } nx_frag SEC(".maps");
 
-/* Established flows in the order in which the clock looks at them. */
+/* Established flows in the order in which the clock looks at them: a ring.  A
+ * BPF queue would do, but the kernel lets it have no BTF to be read by.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * 131072);
-	__type(value, struct nx_clock_key);
+	__type(key, __u32);
+	__type(value, struct nx_clock_slot);
 } nx_clock SEC(".maps");
 
-/* Membership of addresses in the well-known sets, left and right. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_clock_ring);
+} nx_clock_ring SEC(".maps");
+
+/* Membership of addresses in the well-known sets, left and right.  Two plain
+ * maps, and the generation's low bit to choose: a map of maps would cost a
+ * lookup, and the kernel lets it have no BTF to be read by.
+ */
 struct nx_net_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, NX_MAX_PREFIXES);
@@ -56,15 +69,6 @@ struct nx_net_trie {
 	__type(key, struct nx_prefix);
 	__type(value, struct nx_net);
 } nx_net_left SEC(".maps"), nx_net_right SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__array(values, struct nx_net_trie);
-} nx_net SEC(".maps") = {
-	.values = { &nx_net_left, &nx_net_right },
-};
 
 /* Floating IPs, left and right. */
 struct nx_fip_hash {
@@ -74,15 +78,6 @@ struct nx_fip_hash {
 	__type(key, struct nx_fip_key);
 	__type(value, struct nx_fip);
 } nx_fip_left SEC(".maps"), nx_fip_right SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__array(values, struct nx_fip_hash);
-} nx_fip SEC(".maps") = {
-	.values = { &nx_fip_left, &nx_fip_right },
-};
 
 /* The named sets, for looking. */
 struct {

@@ -5,7 +5,7 @@
 #include "maps/abi/flow.h"
 
 /* Which copy of the configuration is in force: map `nx_generation`, array of
- * one.  The low bit is the index into nx_config, nx_net and nx_fip; a packet
+ * one.  The low bit is the index into nx_config, and chooses nx_net and nx_fip; a packet
  * reads it once and is judged wholly by that copy.
  *
  * Writer: natrixd, after it has filled the idle copy.

@@ -124,15 +124,30 @@ NX_ABI_SIZE(nx_flow, 48);
 NX_ABI_FIELD(nx_flow, seen, 36);
 NX_ABI_FIELD(nx_flow, state, 44);
 
-/* What the clock re-examines: queue `nx_clock`, one entry per established
- * flow, pushed when it is established.  `born` tells a flow from a later one
- * with the same tuple.
+/* What the clock re-examines: array `nx_clock`, a ring with one slot per
+ * established flow, filled when it is established.  `born` tells a flow from a
+ * later one with the same tuple.
+ *
+ * Writers: bpf/lib/clock.h; many may add, one timer takes.  A slot is there
+ * when its `turn` is one more than the turn that is asked for, which is
+ * written last.
  */
-struct nx_clock_key {
+struct nx_clock_slot {
+	__u64 turn;
 	struct nx_tuple original;
 	__u32 born;
+	__u8 pad[4];
 };
-NX_ABI_SIZE(nx_clock_key, 44);
+NX_ABI_SIZE(nx_clock_slot, 56);
+
+/* Where the ring's ends are: array `nx_clock_ring`, one element.  Turns since
+ * the beginning; turn % the ring's size is the slot.
+ */
+struct nx_clock_ring {
+	__u64 head; /* the next to be looked at */
+	__u64 tail; /* the next to be added */
+};
+NX_ABI_SIZE(nx_clock_ring, 16);
 
 /* Ports of a fragmented datagram, learnt from its first fragment: map
  * `nx_frag`, lru_hash.  RFC 791 section 3.2, RFC 8200 section 4.5.

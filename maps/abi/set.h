@@ -3,8 +3,8 @@
 
 #include "maps/abi/addr.h"
 
-/* Which well-known sets hold an address: map `nx_net`, two tries behind an
- * array of maps (left and right), struct nx_prefix -> struct nx_net.
+/* Which well-known sets hold an address: maps `nx_net_left` and `nx_net_right`,
+ * tries, struct nx_prefix -> struct nx_net.
  *
  * A trie answers with its longest prefix only, so userspace gives a nested
  * prefix the membership of all prefixes around it, and one lookup answers
@@ -44,7 +44,7 @@ enum nx_set_id {
 /* Members of the named sets, as written: map `nx_set`, lpm_trie.  `length`
  * counts the 32 bits of `set`, then those of the 16-byte address: an IPv4 /n
  * is 32 + 96 + n.  For looking, by `natrix sets` and bpftool: the datapath
- * asks nx_net.
+ * asks nx_net_left or nx_net_right.
  */
 struct nx_set_key {
 	__u32 length;
@@ -62,8 +62,8 @@ NX_ABI_SIZE(nx_set_member, 4);
 #define NX_MAX_PREFIXES 65536
 #define NX_MAX_FIP 16384
 
-/* Floating IPs (Calico's cali-fip-dnat and cali-fip-snat): map `nx_fip`, two
- * hashes behind an array of maps.
+/* Floating IPs (Calico's cali-fip-dnat and cali-fip-snat): maps `nx_fip_left`
+ * and `nx_fip_right`, hashes.
  */
 enum nx_fip_side {
 	NX_FIP_EXTERNAL, /* external -> internal */

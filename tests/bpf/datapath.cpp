@@ -132,6 +132,7 @@ void Datapath::SetUp() {
   bpf_map__set_max_entries(skeleton_->maps.nx_flow, 256);
   bpf_map__set_max_entries(skeleton_->maps.nx_embryo, 1024);
   bpf_map__set_max_entries(skeleton_->maps.nx_clock, 256);
+  skeleton_->rodata->nx_clock_size = 256;
   ASSERT_EQ(natrix_bpf::load(skeleton_.get()), 0);
   config = ExampleConfig();
   Apply();

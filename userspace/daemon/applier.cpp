@@ -2,6 +2,9 @@
 #include "userspace/daemon/applier.h"
 
 #include <fmt/format.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <utility>
@@ -128,16 +131,16 @@ Result<> Applier::Write(const Wanted& wanted, ApplyReport& report) {
   const std::uint32_t idle = 1 - live;
   if (Holds(sides_[live], wanted)) {
     // The idle side differs only when an earlier Apply ended between flip and repetition.
-    return InOrder([&] { return Holds(sides_[idle], wanted) ? Result<>() : WaitForReaders(idle); },
+    return InOrder([&] { return Holds(sides_[idle], wanted) ? Result<>() : WaitForReaders(); },
                    [&] { return WriteSide(idle, wanted, report); },
                    [&] { return WriteShared(wanted, report); },
                    [&] { return EraseShared(wanted, report); });
   }
-  return InOrder(
-      [&] { return WaitForReaders(idle); }, [&] { return WriteSide(idle, wanted, report); },
-      [&] { return WriteShared(wanted, report); }, [&] { return Flip(generation_ + 1, report); },
-      [&] { return WaitForReaders(live); }, [&] { return WriteSide(live, wanted, report); },
-      [&] { return EraseShared(wanted, report); });
+  return InOrder([&] { return WaitForReaders(); }, [&] { return WriteSide(idle, wanted, report); },
+                 [&] { return WriteShared(wanted, report); },
+                 [&] { return Flip(generation_ + 1, report); }, [&] { return WaitForReaders(); },
+                 [&] { return WriteSide(live, wanted, report); },
+                 [&] { return EraseShared(wanted, report); });
 }
 
 bool Applier::Holds(const Side& side, const Wanted& wanted) {
@@ -196,10 +199,12 @@ Result<> Applier::Flip(std::uint32_t to, ApplyReport& report) {
   return {};
 }
 
-// Returns when no program that may still read `side` runs: the kernel waits for a grace period
-// after each write to a map of maps, also one that changes nothing.
-Result<> Applier::WaitForReaders(std::uint32_t side) const {
-  return maps_.net_slots.Set(side, maps_.net[side].fd());
+// Returns when no program that may still read the side that went out of force runs: programs run
+// in RCU read sections, and this waits for a grace period (kernel/sched/membarrier.c).
+Result<> Applier::WaitForReaders() const {
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0)
+    return Fail(errno, "wait for a grace period (membarrier)");
+  return {};
 }
 
 }  // namespace natrix::daemon

@@ -57,7 +57,7 @@ class Applier {
   Result<> WriteShared(const compile::Wanted& wanted, ApplyReport& report);
   Result<> EraseShared(const compile::Wanted& wanted, ApplyReport& report);
   Result<> Flip(std::uint32_t to, ApplyReport& report);
-  Result<> WaitForReaders(std::uint32_t side) const;
+  Result<> WaitForReaders() const;
 
   maps::ConfigMaps maps_;
   bool known_ = false;  // whether the rest is what the maps hold

@@ -21,7 +21,8 @@ struct nx_local w_local;
 
 struct nx_tuple w_tuple;
 struct nx_flow w_flow;
-struct nx_clock_key w_clock_key;
+struct nx_clock_slot w_clock_slot;
+struct nx_clock_ring w_clock_ring;
 struct nx_frag_key w_frag_key;
 struct nx_frag w_frag;
 
