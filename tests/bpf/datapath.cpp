@@ -99,6 +99,26 @@ std::optional<nx_flow> Find(const bpf_map* map, const nx_tuple& key) {
   return flow;
 }
 
+struct Destroy {
+  void operator()(natrix_bpf* skeleton) const { natrix_bpf::destroy(skeleton); }
+};
+
+// Small tables, so that a test can fill them.
+std::unique_ptr<natrix_bpf, Destroy> Load() {
+  std::unique_ptr<natrix_bpf, Destroy> skeleton(natrix_bpf::open());
+  if (!skeleton) return nullptr;
+  bpf_map__set_max_entries(skeleton->maps.nx_flow, 256);
+  bpf_map__set_max_entries(skeleton->maps.nx_embryo, 1024);
+  bpf_map__set_max_entries(skeleton->maps.nx_clock, 256);
+  skeleton->rodata->nx_clock_size = 256;
+  return natrix_bpf::load(skeleton.get()) == 0 ? std::move(skeleton) : nullptr;
+}
+
+natrix_bpf* Loaded() {
+  static const std::unique_ptr<natrix_bpf, Destroy> skeleton = Load();
+  return skeleton.get();
+}
+
 }  // namespace
 
 std::string FamilyName(const testing::TestParamInfo<int>& info) {
@@ -127,13 +147,11 @@ void Datapath::SetUp() {
               "link set lo up\n"
               "addr add 172.18.0.3/24 dev lo\n"
               "addr add fd00:172:18::3/64 dev lo nodad");
-  skeleton_.reset(natrix_bpf::open());
-  ASSERT_NE(skeleton_, nullptr);
-  bpf_map__set_max_entries(skeleton_->maps.nx_flow, 256);
-  bpf_map__set_max_entries(skeleton_->maps.nx_embryo, 1024);
-  bpf_map__set_max_entries(skeleton_->maps.nx_clock, 256);
-  skeleton_->rodata->nx_clock_size = 256;
-  ASSERT_EQ(natrix_bpf::load(skeleton_.get()), 0);
+  skeleton_ = Loaded();
+  ASSERT_NE(skeleton_, nullptr) << "the datapath does not load";
+  Clear(skeleton_->maps.nx_flow, sizeof(nx_tuple));
+  Clear(skeleton_->maps.nx_embryo, sizeof(nx_tuple));
+  Clear(skeleton_->maps.nx_frag, sizeof(nx_frag_key));
   config = ExampleConfig();
   Apply();
 }
