@@ -28,7 +28,7 @@ class Words(LintCase):
         self.assert_clean()
 
     def test_paths_of_one_machine(self):
-        for path in ("/home/me/natrix", "/work/main", "/root/.cache"):
+        for path in ("/home/me/natrix", "/home/you/natrix", "/root/.cache"):
             with self.subTest(path):
                 self.assert_refused(f'Read("{path}");\n', 1, "a path of one machine")
 
