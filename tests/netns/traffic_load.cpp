@@ -67,7 +67,12 @@ void UdpTalk::Open() {
 }
 
 void UdpTalk::Turn() {
-  if (sockets_ == Sockets::kAnew) Open();
+  if (sockets_ == Sockets::kAnew) {
+    // Each leaves a flow that lives for half a minute, and one peer has no more than some 36000
+    // ports to tell them apart.
+    std::this_thread::sleep_for(milliseconds(2));
+    Open();
+  }
   for (std::size_t i = 0; i < near_.size(); ++i) {
     const Bytes sent = Numbered(talk_.rounds, i);
     const auto complain = [&](const char* what) {

@@ -79,7 +79,8 @@ UniqueFd OpenBound(const Namespace& ns, int type, const Point& local) {
     fd.Reset(::socket(local.v6() ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0));
   }
   if (!fd) ThrowErrno("socket in " + ns.name());
-  Set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+  // Two UDP sockets that both say this may be given the same port, and steal from each other.
+  if (type == SOCK_STREAM) Set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
   if (local.v6())
     Set(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1, "IPV6_FREEBIND");
   else
