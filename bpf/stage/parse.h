@@ -264,8 +264,10 @@ static __always_inline enum nx_verdict stage_parse(struct __sk_buff *skb,
 			return nx_pass(pkt, NX_R_MALFORMED);
 		}
 		pkt->l4_proto = proto;
-		if (off > end)
-			return parse_cut(pkt);
+		if (off > end) {
+			pkt->head = NX_HEAD_ELSEWHERE;
+			return nx_pass(pkt, NX_R_MALFORMED);
+		}
 		if (off > NX_L4_MAX)
 			pkt->ext_overflow = 1;
 	} else if (skb->protocol == bpf_htons(ETH_P_8021Q) ||
