@@ -6,6 +6,7 @@
 #include "bpf/stage/create.h"
 #include "bpf/stage/flow.h"
 #include "bpf/stage/fragment.h"
+#include "bpf/stage/gateway.h"
 #include "bpf/stage/handoff.h"
 #include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
@@ -98,13 +99,13 @@ NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 }
 
 /* Packets that start nothing and belong to nothing. */
-static __always_inline enum nx_verdict egress_invalid(struct nx_pkt *pkt,
-						      struct nx_net from)
+static __always_inline enum nx_verdict egress_invalid(struct nx_pkt *pkt)
 {
 	if (pkt->error)
 		return nx_pass(pkt, NX_R_ICMP_UNRELATED);
 	/* mangle OVN-POSTROUTING: it would show a pod's address outside. */
-	if (pkt->tcp_flags & NX_TCP_RST && from.subnets)
+	if (pkt->tcp_flags & NX_TCP_RST &&
+	    net_of(pkt->side, &pkt->tuple.src).subnets)
 		return nx_drop(pkt, NX_R_INVALID_RST);
 	return nx_pass(pkt, NX_R_INVALID);
 }
@@ -117,16 +118,13 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 {
 	struct nx_config *config = config_of(pkt->side);
 	bool flowless = !pkt->ports_known || pkt->ext_overflow;
-	struct nx_net from, to;
 
 	if (!config)
 		return nx_pass(pkt, NX_R_NONE);
-	from = net_of(pkt->side, &pkt->tuple.src);
 	if (pkt->opens == NX_OPENS_NOTHING && !flowless)
-		return egress_invalid(pkt, from);
-	to = net_of(pkt->side, &pkt->tuple.dst);
+		return egress_invalid(pkt);
 	if (s->snat.what == NX_SNAT_NOT_OURS)
-		stage_snat(skb, pkt, config, from, to, &s->snat);
+		stage_snat(skb, pkt, &s->snat);
 	if (s->new.pending && s->snat.what == NX_SNAT_NOT_OURS)
 		s->snat.what = NX_SNAT_KEEP;
 
@@ -217,6 +215,7 @@ static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 	pkt->side = handoff_config_side(skb);
 
 	slot = handoff_find(skb, pkt);
+	stage_gateway(skb, pkt, slot);
 	if (!slot || slot->undecided)
 		return egress_slow(skb, pkt);
 	if (addr_eq(&slot->src, &pkt->tuple.src) &&

@@ -5,6 +5,7 @@
 #include "bpf/stage/dnat.h"
 #include "bpf/stage/flow.h"
 #include "bpf/stage/fragment.h"
+#include "bpf/stage/gateway.h"
 #include "bpf/stage/handoff.h"
 #include "bpf/stage/local.h"
 #include "bpf/stage/mark.h"
@@ -24,6 +25,7 @@ ingress_known(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow)
 
 	if (flow->role == NX_ROLE_MIDDLE)
 		return nx_pass(pkt, NX_R_FLOW_KEPT);
+	gateway_of_flow(pkt, flow);
 	handoff_flow(skb, pkt, flow);
 	if (addr_eq(&dst, &pkt->tuple.dst) && dport == pkt->tuple.dport)
 		return nx_pass(pkt, NX_R_FLOW_KEPT);
@@ -44,6 +46,7 @@ ingress_orphan(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
 	if (!to.floating_ip ||
 	    !fip_to(pkt->side, &pkt->tuple.dst, NX_FIP_EXTERNAL, &dst))
 		return nx_pass(pkt, NX_R_NOT_OURS);
+	skb->tc_index |= NX_SIGN_COUNT; /* egress knows whether */
 	if (rewrite_new(skb, pkt, NX_DST, &dst, pkt->tuple.dport))
 		return nx_drop(pkt, NX_R_WRITE_FAILED);
 	return nx_pass(pkt, NX_R_FRAGMENT);
@@ -88,7 +91,9 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 
 	pkt->side = config_side();
 	handoff_side(skb, pkt);
+	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);
+	handoff_count(skb, from, to);
 	if (!pkt->ports_known)
 		return ingress_orphan(skb, pkt, to);
 	if (pkt->ext_overflow && to.floating_ip)
@@ -104,10 +109,8 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	}
 	if (pkt->reason == NX_R_NO_ROOM)
 		return NX_DROP;
-	from = net_of(pkt->side, &pkt->tuple.src);
 	pkt->reason = NX_R_NOT_OURS;
 	stage_local(pkt, from, to);
-	if (from_pod)
-		stage_mark(skb, pkt, from, to);
+	stage_mark(skb, pkt, from, to, from_pod);
 	return NX_PASS;
 }

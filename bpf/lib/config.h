@@ -3,13 +3,19 @@
 
 #include "bpf/lib/maps.h"
 
-/* Which copy of the configuration is in force now: 0 or 1. */
-static __always_inline __u32 config_side(void)
+/* The number of the configuration in force now. */
+static __always_inline __u32 config_generation(void)
 {
 	__u32 zero = 0;
 	struct nx_generation *g = bpf_map_lookup_elem(&nx_generation, &zero);
 
-	return g ? g->number & 1 : 0;
+	return g ? g->number : 0;
+}
+
+/* Which copy of the configuration is in force now: 0 or 1. */
+static __always_inline __u32 config_side(void)
+{
+	return config_generation() & 1;
 }
 
 /* Scalars of one copy.  Null only to please the verifier: an array element
@@ -31,6 +37,15 @@ static __always_inline struct nx_net net_of(__u32 side,
 	net = side & 1 ? bpf_map_lookup_elem(&nx_net_right, &key) :
 			 bpf_map_lookup_elem(&nx_net_left, &key);
 	return net ? *net : none;
+}
+
+/* The subnet of a number under one copy; null: none, as 0 never is one. */
+static __always_inline struct nx_subnet *subnet_of(__u32 side, __u32 number)
+{
+	if (!number)
+		return NULL;
+	return side & 1 ? bpf_map_lookup_elem(&nx_subnet_right, &number) :
+			  bpf_map_lookup_elem(&nx_subnet_left, &number);
 }
 
 static __always_inline __u32 now_jiffies(void)

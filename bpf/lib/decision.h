@@ -22,7 +22,7 @@ enum nx_snat_do {
 	NX_SNAT_NOT_OURS, /* not even remembered */
 	NX_SNAT_KEEP,	  /* remembered, so that its answers are left alone */
 	NX_SNAT_TO,	  /* translated to `addr` */
-	NX_SNAT_REFUSE,	  /* translated, but there is no address: drop */
+	NX_SNAT_REFUSE,	  /* dropped: snat->why */
 };
 
 struct nx_snat {

@@ -8,8 +8,10 @@
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
+#include "maps/abi/ports.h"
 #include "maps/abi/reason.h"
 #include "maps/abi/set.h"
+#include "maps/abi/subnet.h"
 
 /* Every map of the datapath.  Sizes of the flow tables are the loader's to
  * set (flows.* of the configuration); the others are as they stand here.
@@ -79,10 +81,45 @@ struct nx_fip_hash {
 	__type(value, struct nx_fip);
 } nx_fip_left SEC(".maps"), nx_fip_right SEC(".maps");
 
+/* Subnets by number, left and right. */
+struct nx_subnet_hash {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_SUBNETS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct nx_subnet);
+} nx_subnet_left SEC(".maps"), nx_subnet_right SEC(".maps");
+
+/* NAT policies, left and right. */
+struct nx_policy_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NX_MAX_POLICY_ENTRIES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_policy_key);
+	__type(value, struct nx_policy);
+} nx_policy_left SEC(".maps"), nx_policy_right SEC(".maps");
+
+/* Sets of ports, left and right. */
+struct nx_ports_hash {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_PORTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_port_key);
+	__type(value, struct nx_port_member);
+} nx_ports_left SEC(".maps"), nx_ports_right SEC(".maps");
+
+/* Traffic of subnets through the node: number * 2 + enum nx_direction. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2 * NX_MAX_SUBNETS);
+	__type(key, __u32);
+	__type(value, struct nx_gateway);
+} nx_gateway SEC(".maps");
+
 /* The named sets, for looking. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, NX_MAX_PREFIXES);
+	__uint(max_entries, NX_MAX_SET_MEMBERS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct nx_set_key);
 	__type(value, struct nx_set_member);

@@ -21,10 +21,13 @@
 #define NX_HANDOFF_SLOTS 64 /* NAPI_POLL_WEIGHT */
 
 /* tc_index: bits 0-5 slot, bit 6 configuration side, bits 7 and 8 say which
- * of the two are set.
+ * of the two are set, bit 9 that a subnet counts this packet, bit 10 that
+ * ingress saw it.
  */
-#define NX_SIGN_SLOT 0x100
 #define NX_SIGN_SIDE 0x080
+#define NX_SIGN_SLOT 0x100
+#define NX_SIGN_COUNT 0x200
+#define NX_SIGN_SEEN 0x400
 
 struct nx_handoff_slot {
 	struct nx_tuple tuple; /* as egress will see it */
@@ -32,6 +35,8 @@ struct nx_handoff_slot {
 	struct nx_addr called; /* where it was sent before ingress DNAT */
 	__be16 sport;
 	__be16 called_port;
+	__u16 from; /* subnets that count it: struct nx_flow_subnets */
+	__u16 to;
 	__u32 undecided; /* 1: egress has still to look at SNAT */
 };
 
@@ -50,7 +55,22 @@ struct {
 static __always_inline void handoff_side(struct __sk_buff *skb,
 					 const struct nx_pkt *pkt)
 {
-	skb->tc_index = NX_SIGN_SIDE | (pkt->side & 1) << 6;
+	skb->tc_index = NX_SIGN_SEEN | NX_SIGN_SIDE | (pkt->side & 1) << 6;
+}
+
+/* For a packet without a flow: whether a subnet counts it. */
+static __always_inline void handoff_count(struct __sk_buff *skb,
+					  struct nx_net from, struct nx_net to)
+{
+	if (from.subnet || to.subnet)
+		skb->tc_index |= NX_SIGN_COUNT;
+}
+
+/* Whether egress has to ask which subnets count a packet. */
+static __always_inline bool handoff_counts(struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex && (skb->tc_index & NX_SIGN_COUNT ||
+					!(skb->tc_index & NX_SIGN_SEEN));
 }
 
 static __always_inline void handoff_flow(struct __sk_buff *skb,
@@ -73,8 +93,12 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	slot->sport = flow->sport;
 	slot->called = pkt->tuple.dst;
 	slot->called_port = pkt->tuple.dport;
+	slot->from = flow->subnets.from;
+	slot->to = flow->subnets.to;
 	slot->undecided = flow->flags & NX_FLOW_UNDECIDED;
-	skb->tc_index = NX_SIGN_SLOT | at;
+	skb->tc_index = NX_SIGN_SEEN | NX_SIGN_SLOT | at;
+	if (slot->from || slot->to)
+		skb->tc_index |= NX_SIGN_COUNT;
 	if (flow->flags & NX_FLOW_UNDECIDED)
 		skb->tc_index |= NX_SIGN_SIDE | (pkt->side & 1) << 6;
 }

@@ -6,28 +6,86 @@
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
 
-/* Ask for masquerade: a new flow from a pod to the service CIDR
- * (OVN-PREROUTING: -i ovn0, ovn40subnets src, ovn40services dst).
+/* Ask for translation of a new flow: OVN-PREROUTING (facts/kube-ovn.md 1.1).
  *
- *   reads    pkt->opens, ->side, membership of both ends
- *   writes   skb->mark under its mask, pkt->reason
- *   maps     nx_config
+ *   reads    pkt->tuple, ->opens, ->side, membership of both ends
+ *   writes   skb->mark under its masks, pkt->reason
+ *   maps     nx_config, nx_local, nx_ports_left or nx_ports_right
  *   returns  NX_CONTINUE  always: a mark ends nothing
+ *
+ * P1 asks for masquerade of what comes from a pod and goes to a service; in
+ * IPVS mode only if somebody serves there.  P2 and P4 mark traffic to a
+ * NodePort with local policy, P3 and P5 ask for masquerade if another node of
+ * the cluster calls one.
  */
-static __always_inline enum nx_verdict stage_mark(struct __sk_buff *skb,
-						  struct nx_pkt *pkt,
-						  struct nx_net from,
-						  struct nx_net to)
+static __always_inline bool in_ports(__u32 side, const struct nx_port_key *key)
+{
+	return side & 1 ? !!bpf_map_lookup_elem(&nx_ports_right, key) :
+			  !!bpf_map_lookup_elem(&nx_ports_left, key);
+}
+
+static __always_inline bool is_cluster_ip(const struct nx_pkt *pkt)
+{
+	struct nx_port_key key = { .addr = pkt->tuple.dst,
+				   .port = pkt->tuple.dport,
+				   .proto = pkt->tuple.proto,
+				   .set = NX_PORTS_CLUSTER_IP };
+
+	return in_ports(pkt->side, &key);
+}
+
+/* Whether the packet's port is a NodePort with local policy. */
+static __always_inline bool is_local_port(const struct nx_pkt *pkt)
+{
+	struct nx_port_key key = { .port = pkt->tuple.dport,
+				   .proto = pkt->tuple.proto,
+				   .set = NX_PORTS_LOCAL };
+
+	return in_ports(pkt->side, &key);
+}
+
+/* P2 to P5, which are there if the node has an address of the family. */
+NX_GLOBAL int mark_local_port(struct __sk_buff *skb, struct nx_pkt *pkt,
+			      __u32 from_other_node)
 {
 	struct nx_config *config;
+	struct nx_addr dst;
 
-	if (pkt->opens == NX_OPENS_NOTHING || !from.subnets || !to.services)
-		return NX_CONTINUE;
+	if (!pkt)
+		return 0;
 	config = config_of(pkt->side);
-	if (config) {
+	if (!config ||
+	    addr_is_zero(pkt->v6 ? &config->node6 : &config->node4) ||
+	    !is_local_port(pkt))
+		return 0;
+	dst = pkt->tuple.dst;
+	if (bpf_map_lookup_elem(&nx_local, &dst)) {
+		skb->mark |= config->mark_local;
+		pkt->reason = NX_R_MARKED_LOCAL;
+	}
+	if (from_other_node) {
 		skb->mark |= config->mark_masquerade;
 		pkt->reason = NX_R_MARKED;
 	}
+	return 0;
+}
+
+static __always_inline enum nx_verdict
+stage_mark(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from,
+	   struct nx_net to, bool from_pod)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	if (!config)
+		return NX_CONTINUE;
+	if (from_pod && from.subnets &&
+	    (config->ipvs ? is_cluster_ip(pkt) : to.services)) { /* P1 */
+		skb->mark |= config->mark_masquerade;
+		pkt->reason = NX_R_MARKED;
+	}
+	if (config->ipvs &&
+	    (pkt->tuple.proto == NX_L4_TCP || pkt->tuple.proto == NX_L4_UDP))
+		mark_local_port(skb, pkt, from.other_node);
 	return NX_CONTINUE;
 }
 

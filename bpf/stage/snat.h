@@ -5,17 +5,16 @@
 #include "bpf/lib/decision.h"
 #include "bpf/lib/fip.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/policy.h"
 #include "bpf/lib/source.h"
 
 /* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
- * Calico's cali-fip-snat.  First match wins.
+ * mangle's drop of orphans and Calico's cali-fip-snat.  First match wins.
  *
- *   reads    pkt->tuple, ->opens, ->side, skb->mark, membership of both ends
- *   writes   snat, all of it
- *   maps     nx_fip (lookup)
- *   returns  nothing; snat->what says it
- *
- * R8 and R11 (policies, centralized gateway address) are not here yet.
+ *   reads    pkt->tuple, ->opens, ->side, membership of both ends
+ *   writes   snat, all of it; skb->mark under the mask of a policy's decision
+ *   maps     nx_fip, nx_subnet, nx_policy (lookup)
+ *   returns  0 always; snat->what says it
  */
 static __always_inline void snat_rules(struct __sk_buff *skb,
 				       const struct nx_pkt *pkt,
@@ -24,12 +23,20 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 				       struct nx_snat *snat)
 {
 	const struct nx_addr *node = pkt->v6 ? &config->node6 : &config->node4;
+	struct nx_subnet *subnet = NULL;
 	__u32 mark = skb->mark;
 
 	snat->what = NX_SNAT_KEEP;
 	snat->masquerade = 0;
 	snat->keep_port = config->port_choice == NX_PORT_KEEP;
 
+	if (!to.subnets)
+		subnet = subnet_of(pkt->side, from.subnet);
+	if (subnet && subnet->drop_orphans && pkt->opens == NX_OPENS_LATE) {
+		snat->what = NX_SNAT_REFUSE;
+		snat->why = NX_R_ORPHAN;
+		return;
+	}
 	if (addr_eq(&pkt->tuple.src, &pkt->tuple.dst) &&
 	    fip_to(pkt->side, &pkt->tuple.src, NX_FIP_INTERNAL, &snat->addr)) {
 		snat->what = NX_SNAT_TO;
@@ -71,6 +78,10 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->why = NX_R_KEEP_ROUTED;
 		return;
 	}
+	if (subnet && subnet->rules && from.subnets_nat_policy) { /* R8 */
+		mark |= policy_mark(pkt, config, from.subnet);
+		skb->mark = mark;
+	}
 	if ((mark & config->mark_policy_nat) ==
 	    config->mark_policy_nat) { /* R9 */
 		snat->masquerade = 1;
@@ -81,6 +92,12 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 	    config->mark_policy_forward) { /* R10 */
 		snat->why = NX_R_KEEP_POLICY;
 		goto kept;
+	}
+	if (subnet && !addr_is_zero(&subnet->egress)) { /* R11 */
+		snat->addr = subnet->egress;
+		snat->what = NX_SNAT_TO;
+		snat->why = NX_R_SNAT_EGRESS;
+		return;
 	}
 	if (from.subnets_nat && !to.subnets) { /* R12 */
 		snat->masquerade = 1;
@@ -96,18 +113,24 @@ kept:
 	}
 }
 
-static __always_inline void stage_snat(struct __sk_buff *skb,
-				       const struct nx_pkt *pkt,
-				       const struct nx_config *config,
-				       struct nx_net from, struct nx_net to,
-				       struct nx_snat *snat)
+NX_GLOBAL int stage_snat(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			 struct nx_snat *snat)
 {
-	snat_rules(skb, pkt, config, from, to, snat);
+	struct nx_config *config;
+
+	if (!pkt || !snat)
+		return 0;
+	config = config_of(pkt->side);
+	if (!config)
+		return 0;
+	snat_rules(skb, pkt, config, net_of(pkt->side, &pkt->tuple.src),
+		   net_of(pkt->side, &pkt->tuple.dst), snat);
 	if (!snat->masquerade)
-		return;
+		return 0;
 	snat->what = NX_SNAT_TO;
 	if (masquerade_source(skb, pkt, &snat->addr)) {
 		snat->what = NX_SNAT_REFUSE;
 		snat->why = NX_R_NO_ADDRESS;
 	}
+	return 0;
 }

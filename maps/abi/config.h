@@ -36,7 +36,8 @@ struct nx_config {
 	struct nx_addr node4; /* what R1 translates to; all 0: none */
 	struct nx_addr node6;
 	enum nx_port_choice port_choice;
-	__u8 pad[3];
+	__u8 ipvs; /* 1: kube-proxy's sets of IPVS mode are there */
+	__u8 pad[2];
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);

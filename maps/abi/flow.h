@@ -97,6 +97,16 @@ enum nx_flow_flags {
 	NX_FLOW_RESET_LAST = 4, /* this direction's RST was the last segment */
 } __attribute__((packed));
 
+/* Whose counters count a flow's packets: numbers of nx_subnet, 0 for none, as
+ * the FORWARD chain would find them.  Written as one word.
+ */
+struct nx_flow_subnets {
+	__u16 from;
+	__u16 to;
+	__u32 generation; /* they were found under, plus 1; 0: not yet */
+} __attribute__((aligned(8)));
+NX_ABI_SIZE(nx_flow_subnets, 8);
+
 /* What becomes of a packet with the key's tuple.  Maps `nx_flow` (hash: flows
  * seen in both directions) and `nx_embryo` (lru_hash: the others),
  * struct nx_tuple -> struct nx_flow.
@@ -119,8 +129,9 @@ struct nx_flow {
 	enum nx_role role;
 	enum nx_reason why; /* the rule that decided */
 	enum nx_flow_flags flags;
+	struct nx_flow_subnets subnets;
 };
-NX_ABI_SIZE(nx_flow, 48);
+NX_ABI_SIZE(nx_flow, 56);
 NX_ABI_FIELD(nx_flow, seen, 36);
 NX_ABI_FIELD(nx_flow, state, 44);
 

@@ -51,7 +51,12 @@
 	X(NX_R_WRITE_FAILED, 33, DROP, "headers could not be rewritten")       \
 	X(NX_R_EXT_CHAIN, 34, DROP, "too many IPv6 extension headers")         \
 	X(NX_R_HEADLESS, 35, DROP,                                             \
-	  "to be translated, without the header to do it")
+	  "to be translated, without the header to do it")                     \
+	X(NX_R_SNAT_EGRESS, 36, TRANSLATE,                                     \
+	  "R11: centralized gateway, egress address")                          \
+	X(NX_R_ORPHAN, 37, DROP,                                               \
+	  "TCP without SYN and flow, may not leave its subnet")                \
+	X(NX_R_MARKED_LOCAL, 38, PASS, "NodePort with local policy: marked")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

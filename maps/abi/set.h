@@ -10,7 +10,7 @@
  * prefix the membership of all prefixes around it, and one lookup answers
  * every set question about an address.  No entry: in no set.
  *
- * Writer: natrixd.  Readers: bpf/stage/{mark,dnat,snat}.h.
+ * Writer: natrixd.  Readers: the stages, for packets without a flow.
  */
 struct nx_net {
 	__u32 subnets : 1;		  /* ovn40subnets */
@@ -19,47 +19,65 @@ struct nx_net {
 	__u32 services : 1;		  /* ovn40services */
 	__u32 other_node : 1;		  /* ovn40other-node */
 	__u32 floating_ip : 1;		  /* a key of nx_fip, external side */
-	__u32 unused : 26;
+	__u32 subnets_nat_policy : 1;	  /* ovn40subnets-nat-policy */
+	__u32 unused : 25;
+	__u32 subnet; /* key of nx_subnet; 0: in no subnet of the node's */
 };
-NX_ABI_SIZE(nx_net, 4);
+NX_ABI_SIZE(nx_net, 8);
 
 /* The named sets as users know them: X(enumerator, value, ipset name without
  * its ovn40/ovn60 prefix, ipset type).
  */
-#define NX_SETS(X)                                                    \
-	X(NX_SET_SUBNETS, 0, "subnets", "hash:net")                   \
-	X(NX_SET_SUBNETS_NAT, 1, "subnets-nat", "hash:net")           \
-	X(NX_SET_SUBNETS_DISTRIBUTED_GW, 2, "subnets-distributed-gw", \
-	  "hash:net")                                                 \
-	X(NX_SET_SERVICES, 3, "services", "hash:net")                 \
-	X(NX_SET_OTHER_NODE, 4, "other-node", "hash:net")
+#define NX_SETS(X)                                                        \
+	X(NX_SET_SUBNETS, 0, "subnets", "hash:net")                       \
+	X(NX_SET_SUBNETS_NAT, 1, "subnets-nat", "hash:net")               \
+	X(NX_SET_SUBNETS_DISTRIBUTED_GW, 2, "subnets-distributed-gw",     \
+	  "hash:net")                                                     \
+	X(NX_SET_SERVICES, 3, "services", "hash:net")                     \
+	X(NX_SET_OTHER_NODE, 4, "other-node", "hash:net")                 \
+	X(NX_SET_SUBNETS_NAT_POLICY, 5, "subnets-nat-policy", "hash:net") \
+	X(NX_SET_LOCAL_POD_IP_NAT, 6, "local-pod-ip-nat", "hash:ip")
+
+/* Sets of a NAT policy rule, one of each side: ovn40natpr-<rule>-src, -dst. */
+#define NX_RULE_SETS(X)                         \
+	X(NX_SET_RULE_SRC, 7, "natpr-", "-src") \
+	X(NX_SET_RULE_DST, 8, "natpr-", "-dst")
 
 enum nx_set_id {
 #define X(name, value, ipset, type) name = value,
 	NX_SETS(X)
 #undef X
-	NX_SET_COUNT
+#define X(name, value, before, after) name = value,
+	NX_RULE_SETS(X)
+#undef X
+		NX_SET_COUNT
 };
 
+/* Characters of a rule's ID (Kube-OVN's NatPolicyRuleIDLength). */
+#define NX_RULE_ID 12
+
 /* Members of the named sets, as written: map `nx_set`, lpm_trie.  `length`
- * counts the 32 bits of `set`, then those of the 16-byte address: an IPv4 /n
- * is 32 + 96 + n.  For looking, by `natrix sets` and bpftool: the datapath
- * asks nx_net_left or nx_net_right.
+ * counts the bits of `set` and `rule`, then those of the 16-byte address: an
+ * IPv4 /n is NX_SET_KEY_BITS + 96 + n.  For looking, by `natrix sets` and
+ * bpftool: the datapath asks nx_net_left or nx_net_right.
  */
 struct nx_set_key {
 	__u32 length;
 	enum nx_set_id set;
+	char rule[NX_RULE_ID]; /* of a rule's set, else all 0 */
 	struct nx_addr addr;
 };
-NX_ABI_SIZE(nx_set_key, 24);
+NX_ABI_SIZE(nx_set_key, 36);
+#define NX_SET_KEY_BITS (32 + 8 * NX_RULE_ID)
 
 struct nx_set_member {
 	__u32 length; /* the prefix length as the user wrote it */
 };
 NX_ABI_SIZE(nx_set_member, 4);
 
-/* How many prefixes nx_net and nx_set hold each, and entries nx_fip. */
+/* How many prefixes nx_net and nx_set hold, and entries nx_fip. */
 #define NX_MAX_PREFIXES 65536
+#define NX_MAX_SET_MEMBERS 262144
 #define NX_MAX_FIP 16384
 
 /* Floating IPs (Calico's cali-fip-dnat and cali-fip-snat): maps `nx_fip_left`

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,29 @@ namespace natrix::model {
 
 enum class GatewayType { kDistributed, kCentralized };
 
+enum class PolicyAction { kNat, kForward };
+
+// One of Kube-OVN's natOutgoingPolicyRules.  Both sides are of one family.
+struct PolicyRule {
+  // As they were written: the rule's ID is a hash of the text.
+  std::string src_ips;
+  std::string dst_ips;
+  std::vector<Prefix> sources;  // empty: any; both empty: the rule matches nothing
+  std::vector<Prefix> destinations;
+  PolicyAction action = PolicyAction::kNat;
+
+  bool MatchesNothing() const { return sources.empty() && destinations.empty(); }
+  Family family() const {
+    return sources.empty() ? destinations.front().family() : sources.front().family();
+  }
+};
+
+// One gateway node of a centralized Subnet: "node1:192.168.0.101" or "node1".
+struct GatewayNode {
+  std::string name;
+  std::optional<Address> egress;  // what pods leave with there; none: the device's address
+};
+
 // Kube-OVN's Subnet, the fields that decide node rules (facts: pkg/daemon/gateway.go).
 struct Subnet {
   std::string name;
@@ -25,6 +49,10 @@ struct Subnet {
   std::string vpc = "ovn-cluster";
   std::string vlan;  // not empty: underlay, unless logical_gateway
   bool logical_gateway = false;
+  std::vector<GatewayNode> gateway_nodes;
+  bool enable_ecmp = false;      // every gateway node is active, not one
+  std::string activate_gateway;  // the active one; empty: the first
+  std::vector<PolicyRule> policies;
 
   // Whether the node has rules for it at all: default VPC, overlay or logical gateway.
   bool IsManaged() const { return vpc == "ovn-cluster" && (vlan.empty() || logical_gateway); }
@@ -59,6 +87,30 @@ struct Masquerade {
   std::vector<PortRange> reserved_ports;        // never used as a source port
 };
 
+// Which of several matching natOutgoingPolicyRules decides.
+enum class PolicyOrder {
+  kNatFirst,    // any "nat" beats any "forward": what Kube-OVN's rules do in the kernel
+  kFirstMatch,  // the first one written: what Kube-OVN's documentation says
+};
+
+// TCP segments without SYN that belong to no flow, on their way out of a natOutgoing subnet.
+enum class OrphanDrop {
+  kGatewayAddress,  // dropped where the subnet has an egress address of its own, as Kube-OVN
+  kNatOutgoing,     // dropped from every natOutgoing subnet
+};
+
+// kube-proxy's sets, when it runs in IPVS mode.
+struct Ipvs {
+  struct Port {
+    Address address;
+    nx_l4 protocol = NX_L4_TCP;
+    std::uint16_t port = 0;  // host byte order
+  };
+  std::vector<Port> cluster_ips;                // KUBE-CLUSTER-IP
+  std::vector<std::uint16_t> local_ports_tcp;  // KUBE-NODE-PORT-LOCAL-TCP
+  std::vector<std::uint16_t> local_ports_udp;
+};
+
 struct Flows {
   std::uint32_t max_established = 131072;
   std::uint32_t max_embryos = 65536;
@@ -81,6 +133,9 @@ struct Config {
   std::vector<Prefix> service_cidrs;
   std::vector<Address> other_nodes;
   std::vector<FloatingIp> floating_ips;
+  PolicyOrder policy_order = PolicyOrder::kNatFirst;
+  OrphanDrop orphan_drop = OrphanDrop::kGatewayAddress;
+  std::optional<Ipvs> ipvs;  // none: kube-proxy does not run in IPVS mode
   Marks marks;
   Masquerade masquerade;
   Flows flows;
