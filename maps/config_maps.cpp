@@ -44,19 +44,30 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto net_right = open.Open<LpmMapView<nx_prefix, nx_net>>("nx_net_right");
   auto fip_left = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_left");
   auto fip_right = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_right");
+  auto subnet_left = open.Open<HashMapView<std::uint32_t, nx_subnet>>("nx_subnet_left");
+  auto subnet_right = open.Open<HashMapView<std::uint32_t, nx_subnet>>("nx_subnet_right");
+  auto policy_left = open.Open<LpmMapView<nx_policy_key, nx_policy>>("nx_policy_left");
+  auto policy_right = open.Open<LpmMapView<nx_policy_key, nx_policy>>("nx_policy_right");
+  auto ports_left = open.Open<HashMapView<nx_port_key, nx_port_member>>("nx_ports_left");
+  auto ports_right = open.Open<HashMapView<nx_port_key, nx_port_member>>("nx_ports_right");
   auto set = open.Open<LpmMapView<nx_set_key, nx_set_member>>("nx_set");
   auto device = open.Open<HashMapView<std::uint32_t, nx_device>>("nx_device");
   auto local = open.Open<HashMapView<nx_addr, nx_local>>("nx_local");
   auto port = open.Open<ArrayMapView<nx_port_word>>("nx_port");
+  auto gateway = open.Open<PerCpuArrayView<nx_gateway>>("nx_gateway");
   if (!open.done()) return std::unexpected(std::move(open.done()).error());
   return ConfigMaps{.generation = *generation,
                     .config = *config,
                     .net = {*net_left, *net_right},
                     .fip = {*fip_left, *fip_right},
+                    .subnet = {*subnet_left, *subnet_right},
+                    .policy = {*policy_left, *policy_right},
+                    .ports = {*ports_left, *ports_right},
                     .set = *set,
                     .device = *device,
                     .local = *local,
-                    .port = *port};
+                    .port = *port,
+                    .gateway = *gateway};
 }
 
 }  // namespace natrix::maps

@@ -7,9 +7,12 @@
 
 #include "maps/abi/config.h"
 #include "maps/abi/device.h"
+#include "maps/abi/ports.h"
 #include "maps/abi/set.h"
+#include "maps/abi/subnet.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
+#include "maps/per_cpu_array_view.h"
 #include "userspace/base/result.h"
 
 namespace natrix::maps {
@@ -17,17 +20,22 @@ namespace natrix::maps {
 // Where a map's fd is found by its name.
 using FdOf = std::function<Result<int>(const char* map)>;
 
-// Every map that holds configuration, checked and typed.  Pairs are left and right; the
-// low bit of the generation is the index of the side in force.  Borrows the fds.
+// Every map that holds configuration, checked and typed, and the counters that go with a subnet.
+// Pairs are left and right; the low bit of the generation is the index of the side in force.
+// Borrows the fds.
 struct ConfigMaps {
   ArrayMapView<nx_generation> generation;
   ArrayMapView<nx_config> config;
   std::array<LpmMapView<nx_prefix, nx_net>, 2> net;
   std::array<HashMapView<nx_fip_key, nx_fip>, 2> fip;
+  std::array<HashMapView<std::uint32_t, nx_subnet>, 2> subnet;
+  std::array<LpmMapView<nx_policy_key, nx_policy>, 2> policy;
+  std::array<HashMapView<nx_port_key, nx_port_member>, 2> ports;
   LpmMapView<nx_set_key, nx_set_member> set;
   HashMapView<std::uint32_t, nx_device> device;
   HashMapView<nx_addr, nx_local> local;
   ArrayMapView<nx_port_word> port;
+  PerCpuArrayView<nx_gateway> gateway;
 
   static Result<ConfigMaps> Open(const FdOf& fd_of);
 };

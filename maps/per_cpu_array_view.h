@@ -17,7 +17,7 @@
 
 namespace natrix::maps {
 
-// A typed, read-only view of a per-CPU array.  Borrows the fd.
+// A typed view of a per-CPU array of counters.  Borrows the fd.
 template <MapValue V>
 class PerCpuArrayView {
  public:
@@ -41,6 +41,14 @@ class PerCpuArrayView {
     for (std::size_t cpu = 0; cpu < cpus_; ++cpu)
       std::memcpy(&values[cpu], &raw[cpu * kStride], sizeof(V));
     return values;
+  }
+
+  // Every possible CPU's copy becomes 0.
+  Result<> Clear(std::uint32_t index) const {
+    const std::vector<std::byte> zeros(cpus_ * kStride);
+    if (const int err = bpf_map_update_elem(fd_, &index, zeros.data(), BPF_ANY); err != 0)
+      return Fail(err, "clear an element of map " + info_.name);
+    return {};
   }
 
   std::uint32_t size() const { return info_.max_entries; }

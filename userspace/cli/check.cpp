@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "userspace/cli/command.h"
 #include "userspace/config/load.h"
@@ -12,17 +13,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json ToJson(const std::vector<config::Diagnostic>& diagnostics) {
+  Json list = Json::array();
+  for (const auto& diagnostic : diagnostics)
+    list.push_back({{"file", diagnostic.file},
+                    {"line", diagnostic.line},
+                    {"column", diagnostic.column},
+                    {"message", diagnostic.message},
+                    {"help", diagnostic.help}});
+  return list;
+}
+
 Json ToJson(const config::Loaded& loaded, const std::string& file) {
-  Json errors = Json::array();
-  for (const auto& diagnostic : loaded.diagnostics)
-    errors.push_back({{"file", diagnostic.file},
-                      {"line", diagnostic.line},
-                      {"column", diagnostic.column},
-                      {"message", diagnostic.message},
-                      {"help", diagnostic.help}});
   return {{"file", file},
           {"ok", loaded.config.has_value()},
-          {"errors", std::move(errors)},
+          {"errors", ToJson(loaded.diagnostics)},
+          {"warnings", ToJson(loaded.warnings)},
           {"leftOut", loaded.left_out}};
 }
 
@@ -34,7 +40,8 @@ int Check(const Context& context, const std::string& file) {
     // A file may hold any bytes; the document is UTF-8 nevertheless.
     fmt::print("{}\n", ToJson(loaded, file).dump(2, ' ', false, Json::error_handler_t::replace));
   } else if (loaded) {
-    fmt::print("{}: ok\n", file);
+    fmt::print(stderr, "{}", loaded.RenderWarnings());
+    fmt::print("{}: ok{}\n", file, loaded.warnings.empty() ? "" : ", with warnings");
   } else {
     fmt::print(stderr, "{}", loaded.Render());
   }

@@ -96,7 +96,8 @@ int Test(const Context& context, const SetView& view, const NamedSet& set,
   if (!address) return ReportUsage(fmt::format("\"{}\" is no address", text));
   bool member = false;
   if (address->family() == set.family) {
-    const auto found = view.Find({.length = 32 + 128, .set = set.id, .addr = address->bytes});
+    const auto found = view.Find(
+        {.length = NX_SET_KEY_BITS + 128, .set = set.id, .rule = {}, .addr = address->bytes});
     if (!found) return Report(found.error());
     member = found->has_value();
   }

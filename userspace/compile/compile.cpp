@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/compile/compile.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <iterator>
 #include <limits>
 
 #include "userspace/compile/membership.h"
+#include "userspace/compile/subnets.h"
 
 namespace natrix::compile {
 namespace {
@@ -41,6 +44,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
   scalars.node6 = FirstOf(Family::kIpv6, config.node.addresses);
   scalars.port_choice = config.masquerade.port_choice;
+  scalars.ipvs = config.ipvs.has_value();
   return scalars;
 }
 
@@ -48,8 +52,11 @@ Table<nx_set_key, nx_set_member> Sets(const std::vector<SetMember>& members) {
   Table<nx_set_key, nx_set_member> table;
   for (const SetMember& member : members) {
     const nx_prefix prefix = member.prefix.ToAbi();
-    // 32: the bits of `set`, which every entry fixes.
-    const nx_set_key key{32 + prefix.length, member.set, prefix.addr};
+    nx_set_key key{};
+    key.length = NX_SET_KEY_BITS + prefix.length;
+    key.set = member.set;
+    member.rule.copy(key.rule, sizeof(key.rule));
+    key.addr = prefix.addr;
     table.emplace(key, nx_set_member{static_cast<__u32>(member.prefix.length)});
   }
   return table;
@@ -65,6 +72,30 @@ Table<nx_fip_key, nx_fip> FloatingIps(const std::vector<model::FloatingIp>& list
     table.emplace(nx_fip_key{floating.internal.bytes, NX_FIP_INTERNAL, {}},
                   nx_fip{floating.external.bytes});
   }
+  return table;
+}
+
+void AddPorts(Table<nx_port_key, nx_port_member>& table, nx_l4 protocol,
+              const std::vector<model::PortRange>& ranges) {
+  for (const model::PortRange& range : ranges)
+    for (std::uint32_t port = range.first; port <= range.last; ++port)
+      table.emplace(nx_port_key{.addr = {},
+                                .port = htons(static_cast<std::uint16_t>(port)),
+                                .proto = protocol,
+                                .set = NX_PORTS_LOCAL},
+                    nx_port_member{1});
+}
+
+Table<nx_port_key, nx_port_member> Ports(const model::Ipvs& ipvs) {
+  Table<nx_port_key, nx_port_member> table;
+  for (const model::ServicePort& service : ipvs.cluster_ips)
+    table.emplace(nx_port_key{.addr = service.address.bytes,
+                              .port = htons(service.port),
+                              .proto = service.protocol,
+                              .set = NX_PORTS_CLUSTER_IP},
+                  nx_port_member{1});
+  AddPorts(table, NX_L4_TCP, ipvs.local_ports_tcp);
+  AddPorts(table, NX_L4_UDP, ipvs.local_ports_udp);
   return table;
 }
 
@@ -105,14 +136,20 @@ void Reserve(std::array<nx_port_word, NX_PORT_WORDS>& words,
 
 }  // namespace
 
-Wanted Compile(const model::Config& config, const model::Host& host) {
+Wanted Compile(const model::Config& config, const model::Host& host,
+               const Table<std::uint32_t, nx_subnet>& previous) {
   Wanted wanted;
   FollowHost(config, host, wanted);
+  const SubnetNumbers numbers = NumberSubnets(config, previous);
+  wanted.subnet = Subnets(config, numbers);
+  wanted.policy = Policies(config, numbers);
   const std::vector<SetMember> members = MembersOf(config);
+  for (const auto& [prefix, net] : Memberships(config, members, numbers))
+    wanted.net.emplace(prefix.ToAbi(), net);
   wanted.set = Sets(members);
-  for (const Membership& entry : Memberships(config, members))
-    wanted.net.emplace(entry.prefix.ToAbi(), entry.net);
+  wanted.set.merge(Sets(RuleSetsOf(config)));
   wanted.fip = FloatingIps(config.floating_ips);
+  if (config.ipvs) wanted.ports = Ports(*config.ipvs);
   return wanted;
 }
 

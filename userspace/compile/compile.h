@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,35 +10,33 @@
 
 #include "maps/abi/config.h"
 #include "maps/abi/device.h"
+#include "maps/abi/ports.h"
 #include "maps/abi/set.h"
+#include "maps/abi/subnet.h"
+#include "userspace/compile/table.h"
 #include "userspace/model/config.h"
 #include "userspace/model/host.h"
 
 // model -> map contents.  Pure: no fd, no system call, no clock, no log.
 namespace natrix::compile {
 
-// Orders any contract struct without padding by its bytes.
-struct ByBytes {
-  template <typename T>
-  bool operator()(const T& a, const T& b) const {
-    return __builtin_memcmp(&a, &b, sizeof(T)) < 0;
-  }
-};
-template <typename K, typename V>
-using Table = std::map<K, V, ByBytes>;
-
 // Everything natrixd wants the configuration maps to hold.
 struct Wanted {
   nx_config config{};
   Table<nx_prefix, nx_net> net;
   Table<nx_fip_key, nx_fip> fip;
+  Table<std::uint32_t, nx_subnet> subnet;
+  Table<nx_policy_key, nx_policy> policy;
+  Table<nx_port_key, nx_port_member> ports;
   Table<nx_set_key, nx_set_member> set;
   Table<std::uint32_t, nx_device> device;
   Table<nx_addr, nx_local> local;
   std::array<nx_port_word, NX_PORT_WORDS> port{};
 };
 
-Wanted Compile(const model::Config& config, const model::Host& host);
+// `previous` is what nx_subnet holds: subnets that stay keep their numbers.
+Wanted Compile(const model::Config& config, const model::Host& host,
+               const Table<std::uint32_t, nx_subnet>& previous = {});
 
 // Makes `wanted`, which Compile made of the same configuration, that of another host: what depends
 // on devices, addresses and port settings anew, and not the prefixes, of which there may be many.

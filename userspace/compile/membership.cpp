@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/compile/membership.h"
 
-#include <algorithm>
-#include <bit>
+#include <utility>
+
+#include "userspace/compile/rule_id.h"
 
 namespace natrix::compile {
 namespace {
@@ -33,28 +34,29 @@ nx_net BitOf(nx_set_id set) {
     case NX_SET_OTHER_NODE:
       net.other_node = 1;
       break;
+    case NX_SET_SUBNETS_NAT_POLICY:
+      net.subnets_nat_policy = 1;
+      break;
+    case NX_SET_LOCAL_POD_IP_NAT:  // Kube-OVN leaves it empty, and asks nothing of it
+    case NX_SET_RULE_SRC:
+    case NX_SET_RULE_DST:
     case NX_SET_COUNT:
       break;
   }
   return net;
 }
 
-nx_net Union(nx_net a, nx_net b) {
-  return std::bit_cast<nx_net>(std::bit_cast<__u32>(a) | std::bit_cast<__u32>(b));
-}
-
-std::vector<Membership> Written(const model::Config& config,
-                                const std::vector<SetMember>& members) {
-  std::vector<Membership> list;
-  for (const SetMember& member : members)
-    list.push_back({member.prefix.WithoutHostBits(), BitOf(member.set)});
-  for (const model::FloatingIp& floating : config.floating_ips) {
-    nx_net net{};
-    net.floating_ip = 1;
-    list.push_back({HostPrefix(floating.external), net});
-  }
-  std::ranges::sort(list, {}, &Membership::prefix);
-  return list;
+// An address is in one subnet: the innermost, where vlans share addresses.
+nx_net Union(nx_net own, nx_net around) {
+  own.subnets |= around.subnets;
+  own.subnets_nat |= around.subnets_nat;
+  own.subnets_distributed_gw |= around.subnets_distributed_gw;
+  own.services |= around.services;
+  own.other_node |= around.other_node;
+  own.floating_ip |= around.floating_ip;
+  own.subnets_nat_policy |= around.subnets_nat_policy;
+  if (own.subnet == 0) own.subnet = around.subnet;
+  return own;
 }
 
 }  // namespace
@@ -68,6 +70,7 @@ std::vector<SetMember> MembersOf(const model::Config& config) {
       if (subnet.nat_outgoing) members.push_back({NX_SET_SUBNETS_NAT, cidr});
       if (subnet.gateway_type == model::GatewayType::kDistributed)
         members.push_back({NX_SET_SUBNETS_DISTRIBUTED_GW, cidr});
+      if (subnet.HasPolicy()) members.push_back({NX_SET_SUBNETS_NAT_POLICY, cidr});
     }
   }
   for (const Prefix& cidr : config.service_cidrs) members.push_back({NX_SET_SERVICES, cidr});
@@ -76,23 +79,37 @@ std::vector<SetMember> MembersOf(const model::Config& config) {
   return members;
 }
 
-std::vector<Membership> Memberships(const model::Config& config,
-                                    const std::vector<SetMember>& members) {
-  std::vector<Membership> result;
-  // Indexes into `result` of the prefixes around the current one, outermost first.  In sorted
-  // order a prefix comes right after those that contain it, and equal ones are neighbours.
-  std::vector<std::size_t> around;
-  for (const Membership& own : Written(config, members)) {
-    if (!result.empty() && result.back().prefix == own.prefix) {
-      result.back().net = Union(result.back().net, own.net);
-      continue;
+std::vector<SetMember> RuleSetsOf(const model::Config& config) {
+  std::vector<SetMember> members;
+  for (const model::Subnet& subnet : config.subnets) {
+    if (!subnet.HasPolicy()) continue;
+    for (std::size_t i = 0; i < subnet.policies.size(); ++i) {
+      const model::PolicyRule& rule = subnet.policies[i];
+      const std::string id = RuleId(subnet.name, i, rule);
+      for (const Prefix& prefix : rule.sources) members.push_back({NX_SET_RULE_SRC, prefix, id});
+      for (const Prefix& prefix : rule.destinations)
+        members.push_back({NX_SET_RULE_DST, prefix, id});
     }
-    while (!around.empty() && !result[around.back()].prefix.Contains(own.prefix)) around.pop_back();
-    const nx_net inherited = around.empty() ? nx_net{} : result[around.back()].net;
-    result.push_back({own.prefix, Union(own.net, inherited)});
-    around.push_back(result.size() - 1);
   }
-  return result;
+  return members;
+}
+
+ByPrefix<nx_net> Memberships(const model::Config& config, const std::vector<SetMember>& members,
+                             const SubnetNumbers& numbers) {
+  ByPrefix<nx_net> written;
+  for (const SetMember& member : members)
+    written.emplace_back(member.prefix.WithoutHostBits(), BitOf(member.set));
+  for (const model::FloatingIp& floating : config.floating_ips) {
+    nx_net net{};
+    net.floating_ip = 1;
+    written.emplace_back(HostPrefix(floating.external), net);
+  }
+  for (const auto& [prefix, number] : numbers) {
+    nx_net net{};
+    net.subnet = number;
+    written.emplace_back(prefix, net);
+  }
+  return Nest(std::move(written), Union);
 }
 
 }  // namespace natrix::compile

@@ -11,8 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "maps/abi/ports.h"
 #include "maps/abi/set.h"
+#include "maps/abi/subnet.h"
 #include "userspace/config/overlap.h"
+#include "userspace/config/policy.h"
 
 namespace natrix::config {
 namespace {
@@ -140,10 +143,63 @@ void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
                       "each needs a bit that the other does not have");
 }
 
+void CheckGateways(const Decoded& decoded, Diagnostics& diagnostics) {
+  for (std::size_t i = 0; i < decoded.config.subnets.size(); ++i) {
+    const model::Subnet& subnet = decoded.config.subnets[i];
+    const Places::Subnet& places = decoded.places.subnets[i];
+    std::map<std::pair<std::string, int>, Span> seen;
+    for (std::size_t j = 0; j < subnet.gateway_nodes.size(); ++j) {
+      const auto& [name, egress] = subnet.gateway_nodes[j];
+      const int family = egress ? static_cast<int>(egress->family()) : -1;
+      const auto [first, is_new] = seen.emplace(std::pair(name, family), places.gateway_nodes[j]);
+      if (!is_new)
+        diagnostics.Error(places.gateway_nodes[j],
+                          fmt::format("gateway node \"{}\" has an entry of this family", name),
+                          FirstAt(first->second, diagnostics));
+    }
+    const std::string& active = subnet.activate_gateway;
+    if (!active.empty() && !subnet.gateway_nodes.empty() &&
+        std::ranges::find(subnet.gateway_nodes, active, &model::GatewayNode::name) ==
+            subnet.gateway_nodes.end())
+      diagnostics.Error(places.activate_gateway,
+                        fmt::format("\"{}\" is none of the gateway nodes", active),
+                        "\"activateGateway\" names one of \"gatewayNode\"");
+  }
+}
+
 // How many sets hold a CIDR of this subnet.
 std::size_t SetsOf(const model::Subnet& subnet) {
   if (!subnet.IsManaged()) return 0;
-  return 1u + subnet.nat_outgoing + (subnet.gateway_type == model::GatewayType::kDistributed);
+  return 1u + subnet.nat_outgoing + (subnet.gateway_type == model::GatewayType::kDistributed) +
+         subnet.HasPolicy();
+}
+
+void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
+  if (!decoded.config.ipvs) return;
+  const model::Ipvs& ipvs = *decoded.config.ipvs;
+  std::size_t members = 0;
+  for (const auto* ports : {&ipvs.local_ports_tcp, &ipvs.local_ports_udp})
+    for (const model::PortRange& range : *ports) members += range.last - range.first + 1u;
+  for (std::size_t i = 0; i < ipvs.cluster_ips.size(); ++i) {
+    if (++members <= NX_MAX_PORTS) continue;
+    diagnostics.Error(
+        decoded.places.cluster_ips[i],
+        fmt::format("one too many: the sets of \"ipvs\" hold {} members", NX_MAX_PORTS));
+    return;
+  }
+}
+
+void CheckSubnetCount(const Decoded& decoded, Diagnostics& diagnostics) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < decoded.config.subnets.size(); ++i) {
+    if (!decoded.config.subnets[i].IsManaged()) continue;
+    for (const Span where : decoded.places.subnets[i].cidrs) {
+      if (++count < NX_MAX_SUBNETS) continue;
+      diagnostics.Error(
+          where, fmt::format("one too many: there can be {} CIDRs of subnets", NX_MAX_SUBNETS - 1));
+      return;
+    }
+  }
 }
 
 // What the maps hold is fixed when they are created.  Points at the first value too many.
@@ -178,9 +234,13 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckOtherNodes(decoded, diagnostics);
   CheckSubnetNames(decoded, diagnostics);
   CheckOverlaps(decoded, diagnostics);
+  CheckGateways(decoded, diagnostics);
+  CheckPolicies(decoded, diagnostics);
   CheckFloatingIps(decoded, diagnostics);
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);
+  CheckPorts(decoded, diagnostics);
+  CheckSubnetCount(decoded, diagnostics);
 }
 
 }  // namespace natrix::config

@@ -52,6 +52,49 @@ void DecodeCidrs(const Mapping& map, model::Subnet& subnet, Places::Subnet& plac
   }
 }
 
+// One side of a rule; an empty text asks for nothing, as one that is left out.
+void DecodeSide(const Mapping& match, std::string_view name, std::string& text,
+                std::vector<model::Prefix>& prefixes, std::vector<Span>& places) {
+  const Node* value = match.Get(name);
+  if (value == nullptr || (value->kind == Node::Kind::kScalar && value->text.empty())) return;
+  const Key& key = match.KeyOf(name);
+  text = value->text;
+  for (const Node& part : SplitCommas(*value, key, match.diagnostics())) {
+    const auto prefix = ReadPolicyPrefix(part, key, match.diagnostics());
+    if (!prefix) continue;
+    prefixes.push_back(*prefix);
+    places.push_back(part.where);
+  }
+}
+
+void DecodePolicyRule(const Mapping& map, model::Subnet& subnet, Places::Subnet& places) {
+  model::PolicyRule rule;
+  Places::PolicyRule where{.rule = map.where(), .prefixes = {}};
+  std::size_t action = 0;  // the order of the table's choices is that of PolicyAction
+  map.Into(action, "action", ReadChoice);
+  rule.action = action == 0 ? model::PolicyAction::kNat : model::PolicyAction::kForward;
+  if (const auto match = map.Sub("match")) {
+    DecodeSide(*match, "srcIPs", rule.src_ips, rule.sources, where.prefixes);
+    DecodeSide(*match, "dstIPs", rule.dst_ips, rule.destinations, where.prefixes);
+  }
+  subnet.policies.push_back(std::move(rule));
+  places.policies.push_back(std::move(where));
+}
+
+void DecodeGateway(const Mapping& map, model::Subnet& subnet, Places::Subnet& places) {
+  if (const Node* value = map.Get("gatewayNode")) {
+    const Key& key = map.KeyOf("gatewayNode");
+    for (const Node& part : SplitCommas(*value, key, map.diagnostics())) {
+      auto gateway = ReadGatewayNode(part, key, map.diagnostics());
+      if (!gateway) continue;
+      subnet.gateway_nodes.push_back(*std::move(gateway));
+      places.gateway_nodes.push_back(part.where);
+    }
+  }
+  map.Into(subnet.enable_ecmp, "enableEcmp", ReadBool);
+  places.activate_gateway = map.Into(subnet.activate_gateway, "activateGateway", ReadName);
+}
+
 void DecodeSubnet(const Mapping& map, Decoded& out) {
   model::Subnet subnet;
   Places::Subnet places;
@@ -65,6 +108,9 @@ void DecodeSubnet(const Mapping& map, Decoded& out) {
   map.Into(subnet.vpc, "vpc", ReadName);
   map.Into(subnet.vlan, "vlan", ReadName);
   map.Into(subnet.logical_gateway, "logicalGateway", ReadBool);
+  DecodeGateway(map, subnet, places);
+  for (const Mapping& rule : map.SubList("natOutgoingPolicyRules"))
+    DecodePolicyRule(rule, subnet, places);
   out.config.subnets.push_back(std::move(subnet));
   out.places.subnets.push_back(std::move(places));
 }
@@ -97,6 +143,21 @@ void DecodeMasquerade(const Mapping& map, model::Masquerade& masquerade) {
   map.IntoList(masquerade.reserved_ports, nullptr, "reservedPorts", ReadPorts);
 }
 
+// Choices of one word whose order in the table is that of their enum.
+template <typename Enum>
+void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
+  auto index = static_cast<std::size_t>(into);
+  map.Into(index, name, ReadChoice);
+  into = static_cast<Enum>(index);
+}
+
+void DecodeIpvs(const Mapping& map, Decoded& out) {
+  model::Ipvs& ipvs = out.config.ipvs.emplace();
+  map.IntoList(ipvs.cluster_ips, &out.places.cluster_ips, "clusterIPs", ReadServicePort);
+  map.IntoList(ipvs.local_ports_tcp, nullptr, "localNodePortsTCP", ReadPorts);
+  map.IntoList(ipvs.local_ports_udp, nullptr, "localNodePortsUDP", ReadPorts);
+}
+
 }  // namespace
 
 Decoded Decode(const Node& root, Diagnostics& diagnostics) {
@@ -107,6 +168,9 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
   top->IntoList(out.config.service_cidrs, &out.places.service_cidrs, "serviceCIDRs", ReadCidr);
   top->IntoList(out.config.other_nodes, &out.places.other_nodes, "otherNodes", ReadAddress);
   for (const Mapping& subnet : top->SubList("subnets")) DecodeSubnet(subnet, out);
+  DecodeChoice(*top, "policyOrder", out.config.policy_order);
+  DecodeChoice(*top, "dropOrphans", out.config.orphan_drop);
+  if (const auto ipvs = top->Sub("ipvs")) DecodeIpvs(*ipvs, out);
   for (const Mapping& floating : top->SubList("floatingIPs")) DecodeFloatingIp(floating, out);
   if (const auto marks = top->Sub("marks")) DecodeMarks(*marks, out);
   if (const auto masquerade = top->Sub("masquerade"))

@@ -11,9 +11,16 @@ namespace natrix::config {
 
 // Where the values of a model::Config were written: same shape, same indexes.
 struct Places {
+  struct PolicyRule {
+    Span rule;
+    std::vector<Span> prefixes;  // the sources', then the destinations'
+  };
   struct Subnet {
     Span name;
     std::vector<Span> cidrs;
+    std::vector<Span> gateway_nodes;
+    Span activate_gateway;
+    std::vector<PolicyRule> policies;
   };
   struct FloatingIp {
     Span external;
@@ -34,6 +41,7 @@ struct Places {
   std::vector<Span> other_nodes;
   std::vector<Subnet> subnets;
   std::vector<FloatingIp> floating_ips;
+  std::vector<Span> cluster_ips;
   Marks marks;
 };
 

@@ -75,21 +75,37 @@ Excerpt ExcerptOf(std::string_view line, std::size_t from, std::size_t width) {
   return out;
 }
 
+std::vector<Diagnostic> InOrder(std::vector<Diagnostic> list) {
+  std::ranges::stable_sort(list, {},
+                           [](const Diagnostic& d) { return std::tuple(d.line, d.column); });
+  return list;
+}
+
 }  // namespace
 
 std::string Render(const Diagnostic& d) {
   if (d.line == 0) return fmt::format("{}: error: {}\n", d.file, d.message);
-  std::string out = fmt::format("{}:{}:{}: error: {}\n", d.file, d.line, d.column, d.message);
+  std::string out = fmt::format("{}:{}:{}: {}: {}\n", d.file, d.line, d.column,
+                                d.warning ? "warning" : "error", d.message);
   out += fmt::format("{:>5} | {}\n      | {}\n", d.line, d.text, d.caret);
   if (!d.help.empty()) out += fmt::format("      = help: {}\n", d.help);
   return out;
 }
 
 void Diagnostics::Error(Span where, std::string_view message, std::string_view help) {
-  if (full()) {
+  if (full())
     ++left_out_;
-    return;
-  }
+  else
+    list_.push_back(Locate(where, message, help));
+}
+
+void Diagnostics::Warn(Span where, std::string_view message, std::string_view help) {
+  if (warnings_.size() == kMost) return;
+  warnings_.push_back(Locate(where, message, help));
+  warnings_.back().warning = true;
+}
+
+Diagnostic Diagnostics::Locate(Span where, std::string_view message, std::string_view help) const {
   const Source::Position at = source_.Locate(where.begin);
   const std::string_view line = source_.Line(at.line);
   const std::size_t offset = where.begin - std::min(where.begin, source_.LineStart(at.line));
@@ -98,7 +114,7 @@ void Diagnostics::Error(Span where, std::string_view message, std::string_view h
                            : std::string_view();
   const std::size_t width = std::max<std::size_t>(1, CountCharacters(pointed));
   Excerpt excerpt = ExcerptOf(line, static_cast<std::size_t>(at.column) - 1, width);
-  list_.push_back({
+  return {
       .file = source_.name(),
       .line = at.line,
       .column = at.column,
@@ -107,7 +123,7 @@ void Diagnostics::Error(Span where, std::string_view message, std::string_view h
       .help = Printable(help),
       .text = std::move(excerpt.line),
       .caret = std::move(excerpt.caret),
-  });
+  };
 }
 
 std::string Diagnostics::PlaceOf(Span where) const {
@@ -115,10 +131,8 @@ std::string Diagnostics::PlaceOf(Span where) const {
   return fmt::format("{}:{}", at.line, at.column);
 }
 
-std::vector<Diagnostic> Diagnostics::Take() && {
-  std::ranges::stable_sort(list_, {},
-                           [](const Diagnostic& d) { return std::tuple(d.line, d.column); });
-  return std::move(list_);
-}
+std::vector<Diagnostic> Diagnostics::Take() { return InOrder(std::move(list_)); }
+
+std::vector<Diagnostic> Diagnostics::TakeWarnings() { return InOrder(std::move(warnings_)); }
 
 }  // namespace natrix::config

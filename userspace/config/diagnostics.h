@@ -13,6 +13,7 @@ namespace natrix::config {
 // One thing that is wrong in a file.  Holds all it needs to be shown, so that it may outlive the
 // text it is about.
 struct Diagnostic {
+  bool warning = false;  // the file can be used as it is
   std::string file;
   int line = 0;         // from 1; 0 when the file itself could not be read
   int column = 0;       // from 1, in characters
@@ -35,6 +36,8 @@ class Diagnostics {
   explicit Diagnostics(const Source& source) : source_(source) {}  // source must outlive this
 
   void Error(Span where, std::string_view message, std::string_view help = "");
+  // Like an error, but ok() stays true.  Beyond kMost they are left out.
+  void Warn(Span where, std::string_view message, std::string_view help = "");
   bool ok() const { return list_.empty(); }
   std::size_t count() const { return list_.size() + left_out_; }
   bool full() const { return list_.size() == kMost; }
@@ -42,13 +45,17 @@ class Diagnostics {
   // "12:5": how a message refers to another place of the same file.
   std::string PlaceOf(Span where) const;
 
-  // In the order of the file.
-  std::vector<Diagnostic> Take() &&;
+  // In the order of the file: the errors, and what was only warned of.
+  std::vector<Diagnostic> Take();
+  std::vector<Diagnostic> TakeWarnings();
   std::size_t left_out() const { return left_out_; }
 
  private:
+  Diagnostic Locate(Span where, std::string_view message, std::string_view help) const;
+
   const Source& source_;
   std::vector<Diagnostic> list_;
+  std::vector<Diagnostic> warnings_;
   std::size_t left_out_ = 0;
 };
 

@@ -65,6 +65,57 @@ std::vector<Key> WrittenKeys() {
      .text = "The Subnet's VLAN: an underlay subnet."},
     {.path = "subnets[].logicalGateway", .type = Type::kBool, .fallback = "false", .example = "true",
      .text = "An underlay subnet whose gateway is OVN's, so that the node has rules for it."},
+    {.path = "subnets[].gatewayNode", .type = Type::kGatewayText,
+     .example = "\"node1:172.18.0.50,node2\"",
+     .text = "Gateway nodes of a `centralized` Subnet, separated by commas. With `NODE:ADDRESS` for "
+             "this node (`node.name`), its pods leave with ADDRESS, of their family, instead of that of "
+             "the device; once for each family."},
+    {.path = "subnets[].enableEcmp", .type = Type::kBool, .fallback = "false", .example = "true",
+     .text = "All of `gatewayNode` are active, not one of them."},
+    {.path = "subnets[].activateGateway", .type = Type::kName, .example = "node1",
+     .text = "The active gateway node, as Kube-OVN has it in the Subnet's status. Left out: the "
+             "first of `gatewayNode`."},
+    {.path = "subnets[].natOutgoingPolicyRules", .type = Type::kMaps, .fallback = "[]",
+     .example = "[{match: {dstIPs: \"192.0.2.0/24\"}, action: forward}]",
+     .text = "Exceptions from `natOutgoing`, which must be on for them to have an effect: set "
+             "`ovn40subnets-nat-policy`. Up to 1024 of each family. `policyOrder` says which one "
+             "decides when several match."},
+    {.path = "subnets[].natOutgoingPolicyRules[].match", .type = Type::kMap,
+     .text = "What the rule is about. Without it the rule matches nothing."},
+    {.path = "subnets[].natOutgoingPolicyRules[].match.srcIPs", .type = Type::kPrefixText,
+     .example = "\"10.16.0.0/24,10.16.1.7\"",
+     .text = "Sources: addresses or CIDRs of one family, separated by commas. Left out or empty: any. A "
+             "rule with neither `srcIPs` nor `dstIPs` matches nothing. `0.0.0.0/0` and `::/0` are allowed."},
+    {.path = "subnets[].natOutgoingPolicyRules[].match.dstIPs", .type = Type::kPrefixText,
+     .example = "\"8.8.8.8,192.0.2.0/24\"", .text = "Destinations, of the same family."},
+    {.path = "subnets[].natOutgoingPolicyRules[].action", .type = Type::kChoice, .required = true,
+     .example = "forward",
+     .text = "`nat`: masqueraded. `forward`: leaves with the pod's address.",
+     .choices = {"nat", "forward"}},
+    {.path = "policyOrder", .type = Type::kChoice, .fallback = "nat-first", .example = "first-match",
+     .text = "Which of several matching `natOutgoingPolicyRules` decides. `nat-first`: any `nat` beats "
+             "any `forward`, which is what Kube-OVN's rules do in the kernel. `first-match`: the first "
+             "one written, which is what its documentation says. `natrix check` names the rules for "
+             "which the two differ.",
+     .choices = {"nat-first", "first-match"}},
+    {.path = "dropOrphans", .type = Type::kChoice, .fallback = "gateway-address",
+     .example = "nat-outgoing",
+     .text = "Which subnets may not send TCP segments that belong to no connection and open none. Such "
+             "a segment leaves untranslated and makes a connection of its own, so that a later SYN between "
+             "the same ports leaves untranslated too. `gateway-address`: those with an address in "
+             "`gatewayNode`, as Kube-OVN. `nat-outgoing`: all with `natOutgoing`; answers to connections "
+             "that entered the cluster at another node are then dropped.",
+     .choices = {"gateway-address", "nat-outgoing"}},
+    {.path = "ipvs", .type = Type::kMap,
+     .text = "kube-proxy runs in IPVS mode, and these are its sets. Left out: it does not."},
+    {.path = "ipvs.clusterIPs", .type = Type::kServicePorts, .fallback = "[]",
+     .example = "[\"10.96.0.1,tcp:443\", \"fd00:10:96::a,udp:53\"]",
+     .text = "Set `KUBE-CLUSTER-IP` / `KUBE-6-CLUSTER-IP`: what pods may call in `serviceCIDRs` to be "
+             "masqueraded. Written as ipset does."},
+    {.path = "ipvs.localNodePortsTCP", .type = Type::kPorts, .fallback = "[]", .example = "[30080]",
+     .text = "Set `KUBE-NODE-PORT-LOCAL-TCP`: NodePorts of Services with `externalTrafficPolicy: Local`."},
+    {.path = "ipvs.localNodePortsUDP", .type = Type::kPorts, .fallback = "[]", .example = "[30053]",
+     .text = "Set `KUBE-NODE-PORT-LOCAL-UDP`."},
 
     {.path = "floatingIPs", .type = Type::kMaps, .fallback = "[]",
      .example = "[{external: 172.18.0.50, internal: 10.16.0.10}]",
@@ -216,6 +267,12 @@ std::string_view TypeName(Type type) {
       return "a list of device names";
     case Type::kPorts:
       return "a list of ports";
+    case Type::kPrefixText:
+      return "addresses or CIDRs in one string";
+    case Type::kGatewayText:
+      return "nodes in one string";
+    case Type::kServicePorts:
+      return "a list of service ports";
   }
   return "";
 }
@@ -228,9 +285,8 @@ ForeignField ForeignSubnetField(std::string_view name) {
       "namespaces",    "private",        "protocol",     "provider",      "vips",
   };
   static constexpr std::string_view kUnsupported[] = {
-      "enableEcmp",           "externalEgressGateway",  "gatewayNode",
-      "gatewayNodeSelectors", "natOutgoingPolicyRules", "policyRoutingPriority",
-      "policyRoutingTableID", "u2oInterconnection",
+      "externalEgressGateway", "gatewayNodeSelectors", "policyRoutingPriority",
+      "policyRoutingTableID",  "u2oInterconnection",
   };
   if (std::ranges::find(kWithoutEffect, name) != std::end(kWithoutEffect))
     return ForeignField::kWithoutEffect;

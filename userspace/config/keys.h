@@ -22,8 +22,11 @@ enum class Type {
   kAddress,    // of either family
   kAddresses,  // lists of what their names say
   kCidrs,
-  kDevices,  // names or patterns of devices
-  kPorts,    // ports or ranges of them
+  kDevices,       // names or patterns of devices
+  kPorts,         // ports or ranges of them
+  kPrefixText,    // addresses or CIDRs of one string
+  kGatewayText,   // node or node:address of one string
+  kServicePorts,  // members of an ipset hash:ip,port
 };
 
 // One word of the configuration.

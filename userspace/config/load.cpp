@@ -30,7 +30,7 @@ std::optional<model::Config> Read(const Source& source, Diagnostics& diagnostics
 }  // namespace
 
 std::string Loaded::Render() const {
-  std::string out;
+  std::string out = RenderWarnings();
   for (const Diagnostic& diagnostic : diagnostics) out += config::Render(diagnostic);
   const std::size_t all = diagnostics.size() + left_out;
   if (all == 0) return out;
@@ -38,6 +38,12 @@ std::string Loaded::Render() const {
   out += fmt::format("{}: {} error{}", file, all, all == 1 ? "" : "s");
   if (left_out > 0) out += fmt::format(", the first {} are shown", diagnostics.size());
   return out + "\n";
+}
+
+std::string Loaded::RenderWarnings() const {
+  std::string out;
+  for (const Diagnostic& warning : warnings) out += config::Render(warning);
+  return out;
 }
 
 Loaded LoadFile(const std::string& path) {
@@ -55,7 +61,8 @@ Loaded LoadText(std::string name, std::string text) {
   Loaded loaded;
   loaded.config = Read(source, diagnostics);
   loaded.left_out = diagnostics.left_out();
-  loaded.diagnostics = std::move(diagnostics).Take();
+  loaded.diagnostics = diagnostics.Take();
+  loaded.warnings = diagnostics.TakeWarnings();
   return loaded;
 }
 

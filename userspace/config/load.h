@@ -11,15 +11,18 @@
 
 namespace natrix::config {
 
-// A configuration, or everything that is wrong with it: exactly one of the two.
+// A configuration, or everything that is wrong with it: exactly one of the two.  Either may come
+// with warnings.
 struct Loaded {
   std::optional<model::Config> config;
   std::vector<Diagnostic> diagnostics;  // in the order of the file
   std::size_t left_out = 0;             // further errors, not in `diagnostics`
+  std::vector<Diagnostic> warnings;     // what can be used, but may surprise
 
   explicit operator bool() const { return config.has_value(); }
-  // All diagnostics as a person reads them, and how many there were; empty when there are none.
+  // All of it as a person reads it, and how many errors there were; empty when there is nothing.
   std::string Render() const;
+  std::string RenderWarnings() const;
 };
 
 // A file that cannot be read is a diagnostic without a line.

@@ -86,6 +86,12 @@ Json ValueSchema(const Key& key) {
     }
     case Type::kPorts:
       return ListOf(Either(Integer(1, 65535), Text("^[0-9]{1,5}(-[0-9]{1,5})?$")));
+    case Type::kPrefixText:
+      return Text("^( *[0-9a-fA-F:.]+(/[0-9]{1,3})? *(, *[0-9a-fA-F:.]+(/[0-9]{1,3})? *)*)?$");
+    case Type::kGatewayText:
+      return Text("^ *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *(, *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *)*$");
+    case Type::kServicePorts:
+      return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5}$"));
   }
   return {};
 }
@@ -102,6 +108,7 @@ Json DefaultOf(const Key& key) {
     case Type::kCidrs:
     case Type::kDevices:
     case Type::kPorts:
+    case Type::kServicePorts:
       return Json::array();
     default:
       return key.fallback;

@@ -66,6 +66,8 @@ std::string_view Article(const Key& key) {
       return "a device name";
     case Type::kPorts:
       return "a port or a range of ports";
+    case Type::kServicePorts:
+      return "a service port";
     default:
       return TypeName(key.type);
   }

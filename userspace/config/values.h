@@ -31,6 +31,17 @@ std::optional<model::Address> ReadAddress(const Node& node, const Key& key,
                                           Diagnostics& diagnostics);
 std::optional<model::Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& diagnostics);
 
+// An address or a CIDR of a policy rule, where an ipset's leniency is Kube-OVN's: host bits are
+// cut off, and /0 is every address of the family.
+std::optional<model::Prefix> ReadPolicyPrefix(const Node& node, const Key& key,
+                                              Diagnostics& diagnostics);
+// "node1" or "node1:172.18.0.50".
+std::optional<model::GatewayNode> ReadGatewayNode(const Node& node, const Key& key,
+                                                  Diagnostics& diagnostics);
+// "10.96.0.1,tcp:443", a member of an ipset hash:ip,port.
+std::optional<model::ServicePort> ReadServicePort(const Node& node, const Key& key,
+                                                  Diagnostics& diagnostics);
+
 // The parts of one string between its commas, without spaces around them, each with its place.
 // Empty after it has reported that this is no string.
 std::vector<Node> SplitCommas(const Node& node, const Key& key, Diagnostics& diagnostics);

@@ -90,6 +90,12 @@ Result<ApplyReport> Applier::Apply(const Wanted& wanted) {
   return report;
 }
 
+Result<Table<std::uint32_t, nx_subnet>> Applier::Subnets() {
+  if (!known_)
+    if (auto done = ReadLive(); !done) return std::unexpected(std::move(done).error());
+  return sides_[generation_ & 1].subnet;
+}
+
 Result<std::uint32_t> Applier::RecordedHz() const {
   const auto generation = maps_.generation.At(0);
   if (!generation) return std::unexpected(generation.error());
@@ -107,7 +113,10 @@ Result<> Applier::ReadLive() {
     if (!config) return std::unexpected(config.error());
     sides_[i].config = *config;
     auto done = InOrder([&] { return Read(maps_.net[i], sides_[i].net); },
-                        [&] { return Read(maps_.fip[i], sides_[i].fip); });
+                        [&] { return Read(maps_.fip[i], sides_[i].fip); },
+                        [&] { return Read(maps_.subnet[i], sides_[i].subnet); },
+                        [&] { return Read(maps_.policy[i], sides_[i].policy); },
+                        [&] { return Read(maps_.ports[i], sides_[i].ports); });
     if (!done) return done;
   }
   auto ports = maps_.port.ReadAll();
@@ -121,6 +130,9 @@ Result<> Applier::ReadLive() {
 Result<> Applier::CheckRoom(const Wanted& wanted) const {
   return InOrder([&] { return Fits(wanted.net, maps_.net[0].info()); },
                  [&] { return Fits(wanted.fip, maps_.fip[0].info()); },
+                 [&] { return Fits(wanted.subnet, maps_.subnet[0].info()); },
+                 [&] { return Fits(wanted.policy, maps_.policy[0].info()); },
+                 [&] { return Fits(wanted.ports, maps_.ports[0].info()); },
                  [&] { return Fits(wanted.set, maps_.set.info()); },
                  [&] { return Fits(wanted.device, maps_.device.info()); },
                  [&] { return Fits(wanted.local, maps_.local.info()); });
@@ -137,7 +149,7 @@ Result<> Applier::Write(const Wanted& wanted, ApplyReport& report) {
                    [&] { return EraseShared(wanted, report); });
   }
   return InOrder([&] { return WaitForReaders(); }, [&] { return WriteSide(idle, wanted, report); },
-                 [&] { return WriteShared(wanted, report); },
+                 [&] { return WriteShared(wanted, report); }, [&] { return ClearCounters(wanted); },
                  [&] { return Flip(generation_ + 1, report); }, [&] { return WaitForReaders(); },
                  [&] { return WriteSide(live, wanted, report); },
                  [&] { return EraseShared(wanted, report); });
@@ -145,7 +157,8 @@ Result<> Applier::Write(const Wanted& wanted, ApplyReport& report) {
 
 bool Applier::Holds(const Side& side, const Wanted& wanted) {
   return SameTable(side.net, wanted.net) && SameTable(side.fip, wanted.fip) &&
-         SameBytes(side.config, wanted.config);
+         SameTable(side.subnet, wanted.subnet) && SameTable(side.policy, wanted.policy) &&
+         SameTable(side.ports, wanted.ports) && SameBytes(side.config, wanted.config);
 }
 
 Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyReport& report) {
@@ -159,7 +172,27 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
   return InOrder([&] { return Erase(maps_.net[side], wanted.net, held.net, report); },
                  [&] { return Upsert(maps_.net[side], wanted.net, held.net, report); },
                  [&] { return Erase(maps_.fip[side], wanted.fip, held.fip, report); },
-                 [&] { return Upsert(maps_.fip[side], wanted.fip, held.fip, report); });
+                 [&] { return Upsert(maps_.fip[side], wanted.fip, held.fip, report); },
+                 [&] { return Erase(maps_.subnet[side], wanted.subnet, held.subnet, report); },
+                 [&] { return Upsert(maps_.subnet[side], wanted.subnet, held.subnet, report); },
+                 [&] { return Erase(maps_.policy[side], wanted.policy, held.policy, report); },
+                 [&] { return Upsert(maps_.policy[side], wanted.policy, held.policy, report); },
+                 [&] { return Erase(maps_.ports[side], wanted.ports, held.ports, report); },
+                 [&] { return Upsert(maps_.ports[side], wanted.ports, held.ports, report); });
+}
+
+// A number that now means another CIDR must not go on counting where the old one ended.
+Result<> Applier::ClearCounters(const Wanted& wanted) const {
+  const auto& live = sides_[generation_ & 1].subnet;
+  for (const auto& [number, subnet] : wanted.subnet) {
+    const auto before = live.find(number);
+    if (before != live.end() && SameBytes(before->second.cidr, subnet.cidr) &&
+        SameBytes(before->second.name, subnet.name))
+      continue;
+    for (const nx_direction way : {NX_EGRESS, NX_INGRESS})
+      if (auto done = maps_.gateway.Clear(number * 2 + way); !done) return done;
+  }
+  return {};
 }
 
 Result<> Applier::WritePorts(const Wanted& wanted, ApplyReport& report) {

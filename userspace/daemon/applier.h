@@ -35,6 +35,9 @@ class Applier {
   // memory after the flip; then the next Apply completes it.
   Result<ApplyReport> Apply(const compile::Wanted& wanted);
 
+  // What nx_subnet holds on the side in force.
+  Result<compile::Table<std::uint32_t, nx_subnet>> Subnets();
+
   // Jiffies per second as an earlier natrixd recorded it; 0 when none did.
   Result<std::uint32_t> RecordedHz() const;
 
@@ -45,6 +48,9 @@ class Applier {
   struct Side {
     Table<nx_prefix, nx_net> net;
     Table<nx_fip_key, nx_fip> fip;
+    Table<std::uint32_t, nx_subnet> subnet;
+    Table<nx_policy_key, nx_policy> policy;
+    Table<nx_port_key, nx_port_member> ports;
     nx_config config{};
   };
 
@@ -56,6 +62,7 @@ class Applier {
   Result<> WritePorts(const compile::Wanted& wanted, ApplyReport& report);
   Result<> WriteShared(const compile::Wanted& wanted, ApplyReport& report);
   Result<> EraseShared(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> ClearCounters(const compile::Wanted& wanted) const;
   Result<> Flip(std::uint32_t to, ApplyReport& report);
   Result<> WaitForReaders() const;
 

@@ -268,7 +268,9 @@ Result<> Daemon::Reconcile() {
 Result<> Daemon::Adopt(model::Config config) {
   auto host = AskHost();
   if (!host) return std::unexpected(std::move(host).error());
-  compile::Wanted wanted = compile::Compile(config, *host);
+  auto previous = applier_->Subnets();
+  if (!previous) return std::unexpected(std::move(previous).error());
+  compile::Wanted wanted = compile::Compile(config, *host, *previous);
   if (auto done = Follow(wanted); !done) return done;
   config_ = std::move(config);
   wanted_ = std::move(wanted);

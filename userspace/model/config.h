@@ -29,6 +29,7 @@ struct PolicyRule {
   PolicyAction action = PolicyAction::kNat;
 
   bool MatchesNothing() const { return sources.empty() && destinations.empty(); }
+  // Not of a rule that matches nothing.
   Family family() const {
     return sources.empty() ? destinations.front().family() : sources.front().family();
   }
@@ -56,6 +57,8 @@ struct Subnet {
 
   // Whether the node has rules for it at all: default VPC, overlay or logical gateway.
   bool IsManaged() const { return vpc == "ovn-cluster" && (vlan.empty() || logical_gateway); }
+  // Whether its NAT policy is in force: OVN-NAT-POLICY has a rule for it.
+  bool HasPolicy() const { return IsManaged() && nat_outgoing && !policies.empty(); }
 };
 
 struct FloatingIp {
@@ -100,15 +103,15 @@ enum class OrphanDrop {
 };
 
 // kube-proxy's sets, when it runs in IPVS mode.
+struct ServicePort {
+  Address address;
+  nx_l4 protocol = NX_L4_TCP;
+  std::uint16_t port = 0;  // host byte order
+};
 struct Ipvs {
-  struct Port {
-    Address address;
-    nx_l4 protocol = NX_L4_TCP;
-    std::uint16_t port = 0;  // host byte order
-  };
-  std::vector<Port> cluster_ips;                // KUBE-CLUSTER-IP
-  std::vector<std::uint16_t> local_ports_tcp;  // KUBE-NODE-PORT-LOCAL-TCP
-  std::vector<std::uint16_t> local_ports_udp;
+  std::vector<ServicePort> cluster_ips;    // KUBE-CLUSTER-IP
+  std::vector<PortRange> local_ports_tcp;  // KUBE-NODE-PORT-LOCAL-TCP
+  std::vector<PortRange> local_ports_udp;
 };
 
 struct Flows {
