@@ -6,8 +6,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <utility>
 
 #include "tests/oracle/rules.h"
 #include "tests/support/network.h"
@@ -34,9 +39,11 @@ class KernelEngine : public Engine {
 
   void Apply(const model::Config& config) override {
     const support::Namespace& node = scene_.node();
-    RunCommand(&node, {"ipset", "restore"}, IpsetText(config));
+    const std::string sets = IpsetText(config);
+    RunCommand(&node, {"ipset", "restore"}, sets);
     RunCommand(&node, {"iptables-" + backend_ + "-restore"}, IptablesText(config, Family::kIpv4));
     RunCommand(&node, {"ip6tables-" + backend_ + "-restore"}, IptablesText(config, Family::kIpv6));
+    DestroyAllBut(sets);
   }
 
   void ApplyFile(const std::string& path) override { Apply(LoadConfig(path)); }
@@ -46,8 +53,26 @@ class KernelEngine : public Engine {
   }
 
  private:
+  // What another configuration than the last two made: nft lets go of the rules that it replaces,
+  // and so of their sets, some time later.
+  void DestroyAllBut(const std::string& sets) {
+    std::set<std::string> now;
+    std::istringstream lines(sets);
+    for (std::string word, name; lines >> word;)
+      if (word == "create" && lines >> name) now.insert(name);
+    std::string text;
+    for (const std::string& name : stale_)
+      if (!now.contains(name)) text += "destroy " + name + "\n";
+    if (!text.empty()) RunCommand(&scene_.node(), {"ipset", "restore"}, text);
+    stale_.clear();
+    std::ranges::set_difference(sets_, now, std::inserter(stale_, stale_.end()));
+    sets_ = std::move(now);
+  }
+
   const Scene& scene_;
   std::string backend_;
+  std::set<std::string> sets_;   // of the configuration in force
+  std::set<std::string> stale_;  // of the one before only
 };
 
 class NatrixEngine : public Engine {
