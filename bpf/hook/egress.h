@@ -148,8 +148,9 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	return egress_write(skb, pkt, &s->source, pkt->reason);
 }
 
-/* A packet that was marked at ingress and fragmented by the kernel on its way:
- * OVN-MASQUERADE would have cleared the mark before that, for all of it.
+/* A packet of a known flow that ingress took for a new one, and marked.  One
+ * that was marked and then fragmented by the kernel is the flow's first packet
+ * in all its fragments: OVN-MASQUERADE would have cleared the mark before.
  */
 static __always_inline void egress_unmark(struct __sk_buff *skb,
 					  const struct nx_pkt *pkt,
@@ -157,8 +158,13 @@ static __always_inline void egress_unmark(struct __sk_buff *skb,
 {
 	struct nx_config *config = config_of(pkt->side);
 
-	if (why == NX_R_MASQ_MARK && config &&
-	    skb->mark & config->mark_masquerade)
+	if (!config)
+		return;
+	if (pkt->frag != NX_FRAG_LATER)
+		handoff_unmark(skb, config);
+	else if ((why == NX_R_MASQ_MARK &&
+		  skb->mark & config->mark_masquerade) ||
+		 (why == NX_R_MASQ_LOCAL && skb->mark & config->mark_local))
 		skb->mark = 0;
 }
 
@@ -184,8 +190,7 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.called_port = slot->called_port;
 		s->new.pending = 1;
 	} else if (egress_lookup(pkt, s) == NX_PASS) {
-		if (pkt->frag == NX_FRAG_LATER)
-			egress_unmark(skb, pkt, s->snat.why);
+		egress_unmark(skb, pkt, s->snat.why);
 		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);
 	}
 	return egress_new(skb, pkt, s);

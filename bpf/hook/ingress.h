@@ -71,6 +71,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	struct nx_flow *flow;
 	struct nx_net from, to;
 	enum nx_verdict v;
+	__u32 mark;
 
 	skb->tc_index = 0;
 	if (from_pod)
@@ -111,6 +112,8 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		return NX_DROP;
 	pkt->reason = NX_R_NOT_OURS;
 	stage_local(pkt, from, to);
+	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
+	handoff_marked(skb, pkt, mark);
 	return NX_PASS;
 }
