@@ -53,6 +53,9 @@ std::string SubnetText(const Subnet& subnet) {
       YamlList(subnet.cidrs, [](const Prefix& p) { return p.ToString(); }),
       subnet.gateway_type == model::GatewayType::kDistributed ? "distributed" : "centralized",
       subnet.nat_outgoing);
+  if (subnet.vpc != Subnet().vpc) text += fmt::format("    vpc: {}\n", subnet.vpc);
+  if (!subnet.vlan.empty()) text += fmt::format("    vlan: {}\n", subnet.vlan);
+  if (subnet.logical_gateway) text += "    logicalGateway: true\n";
   return text + GatewayText(subnet) + PolicyText(subnet);
 }
 
