@@ -168,14 +168,16 @@ void Datapath::Apply() {
   Clear(maps.nx_device, sizeof(std::uint32_t));
   Fill(maps.nx_net_left, wanted.net);
   Fill(maps.nx_fip_left, wanted.fip);
-  Fill(maps.nx_subnet_left, wanted.subnet);
-  Fill(maps.nx_policy_left, wanted.policy);
+  Fill(maps.nx_subnet_left, wanted.subnet.All());
+  Fill(maps.nx_policy_left, wanted.policy.All());
   Fill(maps.nx_ports_left, wanted.ports);
   Fill(maps.nx_device, wanted.device);
   Fill(maps.nx_local, wanted.local);
   for (std::uint32_t word = 0; word < NX_PORT_WORDS; ++word)
     bpf_map_update_elem(bpf_map__fd(maps.nx_port), &word, &wanted.port[word], BPF_ANY);
   const std::uint32_t left = 0;
+  const nx_generation generation{.number = 0};
+  bpf_map_update_elem(bpf_map__fd(maps.nx_generation), &left, &generation, BPF_ANY);
   bpf_map_update_elem(bpf_map__fd(maps.nx_config), &left, &wanted.config, BPF_ANY);
 }
 

@@ -54,9 +54,9 @@ model::Config WithPolicies(std::vector<model::PolicyRule> rules) {
 }
 
 // "src 10.0.0.0/8 101": an entry of nx_policy, rule 0 leftmost.
-std::vector<std::string> Show(const Table<nx_policy_key, nx_policy>& table, int rules) {
+std::vector<std::string> Show(const Parts<nx_policy_key, nx_policy>& parts, int rules) {
   std::vector<std::string> list;
-  for (const auto& [key, bits] : table) {
+  for (const auto& [key, bits] : parts.All()) {
     const model::Address address{key.addr};
     const int mapped = address.family() == model::Family::kIpv4 ? 96 : 0;
     std::string text = key.list % 2 == NX_POLICY_SRC ? "src " : "dst ";
@@ -83,12 +83,12 @@ TEST(Policies, AllNatRulesComeFirstUnlessTheFirstMatchDecides) {
   EXPECT_THAT(Show(Compile(config, {}).policy, 2),
               UnorderedElementsAre("src 0.0.0.0/0 11", "dst 0.0.0.0/0 00", "dst 8.0.0.0/8 01",
                                    "dst 9.0.0.0/8 10"));
-  EXPECT_EQ(Compile(config, {}).subnet.at(1).nat[0], 1U);
+  EXPECT_EQ(Compile(config, {}).subnet.All().at(1).nat[0], 1U);
   config.policy_order = model::PolicyOrder::kFirstMatch;
   EXPECT_THAT(Show(Compile(config, {}).policy, 2),
               UnorderedElementsAre("src 0.0.0.0/0 11", "dst 0.0.0.0/0 00", "dst 8.0.0.0/8 10",
                                    "dst 9.0.0.0/8 01"));
-  EXPECT_EQ(Compile(config, {}).subnet.at(1).nat[0], 2U);
+  EXPECT_EQ(Compile(config, {}).subnet.All().at(1).nat[0], 2U);
 }
 
 TEST(Policies, EachCidrHasTheRulesOfItsFamily) {
@@ -97,8 +97,8 @@ TEST(Policies, EachCidrHasTheRulesOfItsFamily) {
                               Rule(PolicyAction::kForward, {}, {})});
   config.subnets[0].cidrs.push_back(Net("fd00:11::/112"));
   const Wanted wanted = Compile(config, {});
-  EXPECT_EQ(wanted.subnet.at(1).rules, 1);
-  EXPECT_EQ(wanted.subnet.at(2).rules, 1);
+  EXPECT_EQ(wanted.subnet.All().at(1).rules, 1);
+  EXPECT_EQ(wanted.subnet.All().at(2).rules, 1);
   EXPECT_THAT(Show(wanted.policy, 1),
               UnorderedElementsAre("src 0.0.0.0/0 1", "dst 0.0.0.0/0 0", "dst 8.0.0.0/8 1",
                                    "src ::/0 1", "dst ::/0 0", "dst 2001:db8::/32 1"));
@@ -108,16 +108,16 @@ TEST(Policies, AreNotThereWithoutNatOutgoing) {
   auto config = WithPolicies({Rule(PolicyAction::kNat, {}, {"8.0.0.0/8"})});
   config.subnets[0].nat_outgoing = false;
   const Wanted wanted = Compile(config, {});
-  EXPECT_TRUE(wanted.policy.empty());
-  EXPECT_EQ(wanted.subnet.at(1).rules, 0);
-  for (const auto& [key, member] : wanted.set) EXPECT_NE(key.set, NX_SET_SUBNETS_NAT_POLICY);
+  EXPECT_EQ(wanted.policy.entries(), 0U);
+  EXPECT_EQ(wanted.subnet.All().at(1).rules, 0);
+  for (const auto& [key, member] : wanted.set.All()) EXPECT_NE(key.set, NX_SET_SUBNETS_NAT_POLICY);
 }
 
 TEST(Policies, RulesHaveSetsByTheirId) {
   const auto config = WithPolicies({Rule(PolicyAction::kNat, {"10.0.11.9/32"}, {"8.0.0.0/8"})});
   const std::string id = RuleId("net1", 0, config.subnets[0].policies[0]);
   std::vector<std::string> sets;
-  for (const auto& [key, member] : Compile(config, {}).set)
+  for (const auto& [key, member] : Compile(config, {}).set.All())
     if (key.set == NX_SET_RULE_SRC || key.set == NX_SET_RULE_DST)
       sets.push_back(
           std::string(key.rule, sizeof(key.rule)) +
@@ -128,7 +128,7 @@ TEST(Policies, RulesHaveSetsByTheirId) {
 
 std::vector<std::string> Numbers(const Wanted& wanted) {
   std::vector<std::string> list;
-  for (const auto& [number, subnet] : wanted.subnet)
+  for (const auto& [number, subnet] : wanted.subnet.All())
     list.push_back(std::to_string(number) + " " + subnet.name);
   return list;
 }
@@ -148,8 +148,9 @@ TEST(SubnetNumbers, StayWhenOthersComeAndGo) {
   later.subnets.erase(later.subnets.begin() + 1);
   later.subnets.insert(later.subnets.begin(), config.subnets[1]);
   later.subnets[0].name = "a";  // c's CIDR under another name is another subnet
-  const Wanted second = Compile(later, {}, first.subnet);
-  EXPECT_THAT(Numbers(second), UnorderedElementsAre("1 b", "2 a", "3 d"));
+  const Wanted second = Compile(later, {}, {first.subnet, first.made});
+  EXPECT_THAT(Numbers(second), UnorderedElementsAre("1 b", "4 a", "3 d"));
+  EXPECT_EQ(second.policy.at("b"), first.policy.at("b")) << "made once";
   EXPECT_EQ(second.net.size(), first.net.size());
   for (const auto& [prefix, net] : second.net)
     if (prefix.addr.byte[13] == 3) {

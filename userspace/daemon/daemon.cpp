@@ -270,7 +270,7 @@ Result<> Daemon::Adopt(model::Config config) {
   if (!host) return std::unexpected(std::move(host).error());
   auto previous = applier_->Subnets();
   if (!previous) return std::unexpected(std::move(previous).error());
-  compile::Wanted wanted = compile::Compile(config, *host, *previous);
+  compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made});
   if (auto done = Follow(wanted); !done) return done;
   config_ = std::move(config);
   wanted_ = std::move(wanted);
