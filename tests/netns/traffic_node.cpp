@@ -93,8 +93,10 @@ void TrafficNode::Start() {
   daemon_.WaitForLine(" ready ", Scaled(milliseconds(20000)));
 }
 
-void TrafficNode::Reload(int number) {
-  Write(ConfigText(options_, number));
+void TrafficNode::Reload(int number) { Reload(ConfigText(options_, number)); }
+
+void TrafficNode::Reload(const std::string& text) {
+  Write(text);
   const std::size_t so_far = daemon_.Output().size();
   daemon_.Signal(SIGHUP);
   daemon_.WaitForLine(" reload ok ", Scaled(milliseconds(10000)), so_far);

@@ -47,6 +47,8 @@ class TrafficNode {
   bool IsRunning() { return daemon_.IsRunning(); }
   // Puts a configuration with one more subnet, 10.24.<number>.0/24, in force; with none when 0.
   void Reload(int number);
+  // Puts a configuration of one's own in force, Start() has done so when natrixd is not running.
+  void Reload(const std::string& text);
   std::string Log() const { return daemon_.Output(); }
 
   // What `natrix WORDS --json` prints.
