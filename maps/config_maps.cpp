@@ -45,6 +45,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto fip_left = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_left");
   auto fip_right = open.Open<HashMapView<nx_fip_key, nx_fip>>("nx_fip_right");
   auto set = open.Open<LpmMapView<nx_set_key, nx_set_member>>("nx_set");
+  auto probe = open.Open<HashMapView<nx_probe_key, nx_probe>>("nx_probe");
   auto device = open.Open<HashMapView<std::uint32_t, nx_device>>("nx_device");
   auto local = open.Open<HashMapView<nx_addr, nx_local>>("nx_local");
   auto port = open.Open<ArrayMapView<nx_port_word>>("nx_port");
@@ -54,6 +55,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
                     .net = {*net_left, *net_right},
                     .fip = {*fip_left, *fip_right},
                     .set = *set,
+                    .probe = *probe,
                     .device = *device,
                     .local = *local,
                     .port = *port};

@@ -7,6 +7,7 @@
 
 #include "maps/abi/config.h"
 #include "maps/abi/device.h"
+#include "maps/abi/probe.h"
 #include "maps/abi/set.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
@@ -25,6 +26,7 @@ struct ConfigMaps {
   std::array<LpmMapView<nx_prefix, nx_net>, 2> net;
   std::array<HashMapView<nx_fip_key, nx_fip>, 2> fip;
   LpmMapView<nx_set_key, nx_set_member> set;
+  HashMapView<nx_probe_key, nx_probe> probe;
   HashMapView<std::uint32_t, nx_device> device;
   HashMapView<nx_addr, nx_local> local;
   ArrayMapView<nx_port_word> port;

@@ -51,7 +51,10 @@
 	X(NX_R_WRITE_FAILED, 33, DROP, "headers could not be rewritten")       \
 	X(NX_R_EXT_CHAIN, 34, DROP, "too many IPv6 extension headers")         \
 	X(NX_R_HEADLESS, 35, DROP,                                             \
-	  "to be translated, without the header to do it")
+	  "to be translated, without the header to do it")                     \
+	X(NX_R_PROBE, 48, PASS, "probe of a pod, given to the proxy's socket") \
+	X(NX_R_PROBE_NO_PROXY, 49, DROP,                                       \
+	  "probe of a pod, and no proxy listens for it")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

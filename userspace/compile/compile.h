@@ -11,6 +11,7 @@
 
 #include "maps/abi/config.h"
 #include "maps/abi/device.h"
+#include "maps/abi/probe.h"
 #include "maps/abi/set.h"
 #include "userspace/model/config.h"
 #include "userspace/model/host.h"
@@ -34,6 +35,7 @@ struct Wanted {
   Table<nx_prefix, nx_net> net;
   Table<nx_fip_key, nx_fip> fip;
   Table<nx_set_key, nx_set_member> set;
+  Table<nx_probe_key, nx_probe> probe;
   Table<std::uint32_t, nx_device> device;
   Table<nx_addr, nx_local> local;
   std::array<nx_port_word, NX_PORT_WORDS> port{};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "maps/abi/set.h"
+#include "userspace/config/check_tproxy.h"
 #include "userspace/config/overlap.h"
 
 namespace natrix::config {
@@ -180,6 +181,7 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckOverlaps(decoded, diagnostics);
   CheckFloatingIps(decoded, diagnostics);
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
+  CheckTproxy(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);
 }
 

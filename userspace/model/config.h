@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,26 @@ struct Marks {
   std::uint32_t policy_forward = 0x90002;
 };
 
+// A kubelet probe of a pod that the node cannot reach.
+struct Probe {
+  Address pod_ip;
+  std::uint16_t port = 0;
+
+  friend auto operator<=>(const Probe& a, const Probe& b) = default;
+};
+
+// Probes that a proxy on the node takes over (Kube-OVN's --enable-tproxy).  Without one, nothing
+// of it is installed.
+struct Tproxy {
+  std::vector<Probe> probes;
+  std::vector<Address> on_ip;  // where the proxy listens: at most one of each family, one for each
+                               // family of the probes
+  std::uint16_t on_port = 8102;
+  std::uint32_t output_mark = 0x90003;
+  std::uint32_t prerouting_mark = 0x90004;
+  std::uint32_t table = 10001;  // the route table that both marks ask for
+};
+
 struct PortRange {
   std::uint16_t first = 0;
   std::uint16_t last = 0;
@@ -75,12 +97,16 @@ inline constexpr Timeouts kDefaultTimeouts = [] {
   return seconds;
 }();
 
+// The first of them that is of this family.
+std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family family);
+
 struct Config {
   Node node;
   std::vector<Subnet> subnets;
   std::vector<Prefix> service_cidrs;
   std::vector<Address> other_nodes;
   std::vector<FloatingIp> floating_ips;
+  Tproxy tproxy;
   Marks marks;
   Masquerade masquerade;
   Flows flows;

@@ -6,6 +6,7 @@
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
+#include "maps/abi/probe.h"
 #include "maps/abi/reason.h"
 #include "maps/abi/set.h"
 
@@ -34,3 +35,6 @@ struct nx_set_key w_set_key;
 struct nx_set_member w_set_member;
 struct nx_fip_key w_fip_key;
 struct nx_fip w_fip;
+
+struct nx_probe_key w_probe_key;
+struct nx_probe w_probe;
