@@ -165,6 +165,8 @@ void Datapath::Apply() {
   Clear(maps.nx_device, sizeof(std::uint32_t));
   Fill(maps.nx_net_left, wanted.net);
   Fill(maps.nx_fip_left, wanted.fip);
+  Clear(maps.nx_probe, sizeof(nx_probe_key));
+  Fill(maps.nx_probe, wanted.probe);
   Fill(maps.nx_device, wanted.device);
   Fill(maps.nx_local, wanted.local);
   for (std::uint32_t word = 0; word < NX_PORT_WORDS; ++word)
@@ -181,6 +183,7 @@ Outcome Datapath::Run(Hook hook, const Bytes& frame, std::uint32_t mark) {
   const auto& progs = skeleton_->progs;
   const bpf_program* program = hook == Hook::kPodIn      ? progs.nx_pod_in
                                : hook == Hook::kUplinkIn ? progs.nx_uplink_in
+                               : hook == Hook::kLoopback ? progs.nx_lo_in
                                                          : progs.nx_out;
   const auto before = ReadCounts(skeleton_->maps.nx_count);
   const bool sound = support::Dissect(frame) && !support::VerifyChecksums(frame).AnyBad();

@@ -89,7 +89,9 @@ void TrafficNode::Write(const std::string& text) {
 
 void TrafficNode::Start() {
   const std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get());
-  daemon_ = support::Process(&node(), {ProgramPath("natrixd"), "--config", path});
+  std::vector<std::string> argv = {ProgramPath("natrixd"), "--config", path};
+  argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
+  daemon_ = support::Process(&node(), argv);
   daemon_.WaitForLine(" ready ", Scaled(milliseconds(20000)));
 }
 
@@ -98,6 +100,14 @@ void TrafficNode::Reload(int number) {
   const std::size_t so_far = daemon_.Output().size();
   daemon_.Signal(SIGHUP);
   daemon_.WaitForLine(" reload ok ", Scaled(milliseconds(10000)), so_far);
+}
+
+void TrafficNode::SetWords(const std::string& words) {
+  options_.words = words;
+  if (IsRunning())
+    Reload(0);
+  else
+    Write(ConfigText(options_, 0));
 }
 
 Json TrafficNode::Natrix(std::vector<std::string> words) const {
