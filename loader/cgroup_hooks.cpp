@@ -134,7 +134,8 @@ Result<> ConnectHooks::Create(std::size_t which, int prog_fd) {
   if (!fd) return Fail(errno, "create link on " + (*cgroup)->path);
   const std::string path = PinPath(which);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
-  if (const int err = bpf_obj_pin(fd.get(), path.c_str()); err != 0) return Fail(err, "pin " + path);
+  if (const int err = bpf_obj_pin(fd.get(), path.c_str()); err != 0)
+    return Fail(err, "pin " + path);
   links_[which] = {.fd = std::move(fd), .prog_fd = prog_fd};
   path_ = (*cgroup)->path;
   return {};

@@ -87,11 +87,12 @@ void TrafficNode::Write(const std::string& text) {
   if (!done) support::ThrowErrno("write the configuration");
 }
 
-void TrafficNode::Start() {
+void TrafficNode::Start(std::vector<std::string> command) {
   const std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get());
-  std::vector<std::string> argv = {ProgramPath("natrixd"), "--config", path};
-  argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
-  daemon_ = support::Process(&node(), argv);
+  for (const std::string& word : {ProgramPath("natrixd"), std::string("--config"), path})
+    command.push_back(word);
+  command.insert(command.end(), options_.arguments.begin(), options_.arguments.end());
+  daemon_ = support::Process(&node(), command);
   daemon_.WaitForLine(" ready ", Scaled(milliseconds(20000)));
 }
 

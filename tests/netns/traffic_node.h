@@ -42,8 +42,8 @@ class TrafficNode {
   TrafficNode() : TrafficNode(Options{}) {}
   explicit TrafficNode(const Options& options);
 
-  // natrixd, started and ready.
-  void Start();
+  // natrixd, started and ready; run by a command if there is one: {"setpriv", ...}.
+  void Start(std::vector<std::string> command = {});
   // kill -9.
   void Kill() { daemon_.Kill(); }
   bool IsRunning() { return daemon_.IsRunning(); }

@@ -13,9 +13,7 @@
 namespace natrix::netns {
 namespace {
 
-std::string PodOf(Family family) {
-  return family == Family::kIpv4 ? "10.241.39.2" : "fd00:241::2";
-}
+std::string PodOf(Family family) { return family == Family::kIpv4 ? "10.241.39.2" : "fd00:241::2"; }
 
 }  // namespace
 

@@ -38,8 +38,7 @@ TEST_P(Probes, ManyAtOnceGetToTheirOwnConnections) {
   const UniqueFd proxy = StartProxy();
   std::vector<Conversation> probes;
 
-  for (int i = 0; i < 10; ++i)
-    probes.push_back(Probe(node_.node(), proxy.get(), any(), probed()));
+  for (int i = 0; i < 10; ++i) probes.push_back(Probe(node_.node(), proxy.get(), any(), probed()));
 
   for (const Conversation& probe : probes) {
     EXPECT_EQ(RemoteOf(probe.accepted.get()), LocalOf(probe.prober.get()));
@@ -62,8 +61,7 @@ TEST_P(Probes, AProcessInAPodIsNotTouched) {
   const UniqueFd proxy = StartProxy();
   const UniqueFd real = ListenOutside(80);
 
-  const Conversation call =
-      Probe(node_.pod(), real.get(), {CastOf(GetParam()).pod1, 0}, probed());
+  const Conversation call = Probe(node_.pod(), real.get(), {CastOf(GetParam()).pod1, 0}, probed());
 
   EXPECT_EQ(MarkOf(call.prober.get()), 0U);
   EXPECT_TRUE(Speak(call));
@@ -83,8 +81,7 @@ TEST_P(Probes, OfAnIpv4PodByAnIpv6SocketAreTakenOver) {
   if (GetParam() == Family::kIpv6) return;
   const UniqueFd proxy = StartProxy();
 
-  const Conversation probe =
-      Probe(node_.node(), proxy.get(), {"::", 0}, {"::ffff:" + pod(), 80});
+  const Conversation probe = Probe(node_.node(), proxy.get(), {"::", 0}, {"::ffff:" + pod(), 80});
 
   EXPECT_EQ(ToString(LocalOf(probe.accepted.get())), ToString(probed()));
   EXPECT_TRUE(Speak(probe));
@@ -131,8 +128,7 @@ TEST_P(Probes, AreTakenOverBeforeANodesOwnServer) {
 TEST_P(Probes, FromAPortThatSpeaksToTheProxyItselfAreTakenOver) {
   const UniqueFd proxy = StartProxy();
   const Point from{node_address(), 41000};
-  const Conversation direct =
-      Probe(node_.node(), proxy.get(), from, {node_address(), 8102});
+  const Conversation direct = Probe(node_.node(), proxy.get(), from, {node_address(), 8102});
 
   const Conversation probe = Probe(node_.node(), proxy.get(), from, probed());
 

@@ -23,7 +23,8 @@ const std::vector<Broken> kTproxy = {
      Node("tproxy: {onPort: 8102}\n"),
      {"3:10 \"tproxy\" has no \"probes\""},
      "add `probes: [{podIP: 10.241.39.2, port: 80}]`, with your own value"},
-    {"AList", Node("tproxy: [{podIP: 10.241.39.2, port: 80}]\n"),
+    {"AList",
+     Node("tproxy: [{podIP: 10.241.39.2, port: 80}]\n"),
      {"3:9 \"tproxy\" must be a mapping"}},
     {"ProbesNoList", Tproxy("probes: 10.241.39.2"), {"3:38 \"probes\" must be a list of mappings"}},
     {"ProbeWithoutPort",
@@ -96,9 +97,7 @@ const std::vector<Broken> kTproxy = {
     {"TableOfTheKernel",
      Tproxy("probes: [], table: 254"),
      {"3:49 route table 254 is the kernel's own"}},
-    {"TableOutOfRange",
-     Tproxy("probes: [], table: 4294967296"),
-     {"3:49 4294967296 is too large"}},
+    {"TableOutOfRange", Tproxy("probes: [], table: 4294967296"), {"3:49 4294967296 is too large"}},
     {"TableZero", Tproxy("probes: [], table: 0"), {"3:49 0 is too small"}},
 };
 INSTANTIATE_TEST_SUITE_P(Tproxy, BrokenConfig, testing::ValuesIn(kTproxy), NameOf);

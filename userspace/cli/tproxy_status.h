@@ -16,7 +16,7 @@ namespace natrix::cli {
 // What steers kubelet probes to their proxy, part by part.
 struct TproxyStatus {
   struct Part {
-    std::string name;   // "lo ingress", "ip rule fwmark 0x90003/0x90003"
+    std::string name;  // "lo ingress", "ip rule fwmark 0x90003/0x90003"
     bool there = false;
     std::string state;  // "prog 12", "MISSING: ..."
   };

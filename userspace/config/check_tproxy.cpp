@@ -44,15 +44,14 @@ void CheckProbe(const Decoded& decoded, const Probe& probe, Span where, Diagnost
   const std::vector<Address>& on_ip = decoded.config.tproxy.on_ip;
   if (std::ranges::find(own, probe.pod_ip) != own.end() ||
       std::ranges::find(on_ip, probe.pod_ip) != on_ip.end())
-    diagnostics.Error(where,
-                      fmt::format("{} is an address of this node", probe.pod_ip.ToString()),
+    diagnostics.Error(where, fmt::format("{} is an address of this node", probe.pod_ip.ToString()),
                       "\"podIP\" is a pod's: what calls the node itself needs no proxy");
   else if (!model::FirstOf(on_ip, family))
-    diagnostics.Error(where,
-                      fmt::format("no proxy takes over {}: it has no {} address",
-                                  probe.pod_ip.ToString(), NameOf(family)),
-                      fmt::format("add an {} address to \"onIP\" or to \"node.addresses\"",
-                                  NameOf(family)));
+    diagnostics.Error(
+        where,
+        fmt::format("no proxy takes over {}: it has no {} address", probe.pod_ip.ToString(),
+                    NameOf(family)),
+        fmt::format("add an {} address to \"onIP\" or to \"node.addresses\"", NameOf(family)));
 }
 
 void CheckProbes(const Decoded& decoded, Diagnostics& diagnostics) {
@@ -63,9 +62,8 @@ void CheckProbes(const Decoded& decoded, Diagnostics& diagnostics) {
     const Span where = places[i].pod_ip;
     const auto [first, is_new] = seen.emplace(probes[i], where);
     if (!is_new)
-      diagnostics.Error(
-          where, fmt::format("{} is written twice", Text(probes[i])),
-          fmt::format("the first one is at {}", diagnostics.PlaceOf(first->second)));
+      diagnostics.Error(where, fmt::format("{} is written twice", Text(probes[i])),
+                        fmt::format("the first one is at {}", diagnostics.PlaceOf(first->second)));
     else
       CheckProbe(decoded, probes[i], where, diagnostics);
   }

@@ -231,8 +231,8 @@ void Daemon::OnMessage(const nlmsghdr& message) {
 
 // Somebody removed a qdisc or a filter: perhaps ours.  false: it is no concern of ours.
 bool Daemon::SuspectTc(std::uint32_t ifindex) {
-  const bool ours = managed_.contains(ifindex) ||
-                    (ifindex == loader::kLoopbackIndex && probes_->has_loopback());
+  const bool ours =
+      managed_.contains(ifindex) || (ifindex == loader::kLoopbackIndex && probes_->has_loopback());
   if (attacher_->method() == "tcx" || !ours) return false;
   if (brake_.Brakes(ifindex, RepairBrake::Clock::now())) return false;
   suspects_.insert(ifindex);

@@ -9,8 +9,8 @@
 #include <map>
 #include <optional>
 
-#include "userspace/base/rtnetlink.h"
 #include "userspace/base/file.h"
+#include "userspace/base/rtnetlink.h"
 #include "userspace/daemon/port_list.h"
 
 namespace natrix::daemon {

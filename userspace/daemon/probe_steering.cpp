@@ -8,8 +8,7 @@ namespace natrix::daemon {
 
 using loader::kLoopbackIndex;
 
-Result<ProbeSteering> ProbeSteering::Create(const loader::PinRoot& root,
-                                            loader::Attacher& attacher,
+Result<ProbeSteering> ProbeSteering::Create(const loader::PinRoot& root, loader::Attacher& attacher,
                                             const loader::ProgramFds& programs,
                                             spdlog::logger& log) {
   loader::ConnectHooks hooks(root);

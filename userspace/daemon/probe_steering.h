@@ -58,9 +58,9 @@ class ProbeSteering {
   loader::ProgramFds programs_;
   spdlog::logger& log_;
   bool installed_ = false;
-  bool looked_ = false;                     // whether what an earlier process left is known
-  std::optional<std::uint32_t> table_;      // where our routes are; unset: perhaps in others
-  shim::Routing written_;                   // what was there after the last look
+  bool looked_ = false;                        // whether what an earlier process left is known
+  std::optional<std::uint32_t> table_;         // where our routes are; unset: perhaps in others
+  shim::Routing written_;                      // what was there after the last look
   std::map<std::string, std::string> errors_;  // by part
   RepairBrake brake_;
 };

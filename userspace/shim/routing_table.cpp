@@ -56,8 +56,8 @@ Result<> ReadRoutes(Rtnetlink& socket, unsigned char family, std::optional<std::
   auto done = table ? socket.Dump(RTM_GETROUTE, request, take, restart)
                     : socket.Dump(RTM_GETROUTE, request.header, take, restart);
   // No such table; a kernel without IPv6.
-  if (!done && (done.error().code().value() == ENOENT ||
-                done.error().code().value() == EAFNOSUPPORT))
+  if (!done &&
+      (done.error().code().value() == ENOENT || done.error().code().value() == EAFNOSUPPORT))
     return {};
   if (!done) return Fail(std::move(done).error(), "list routes");
   routes.merge(found);
