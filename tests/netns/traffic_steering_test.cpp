@@ -221,8 +221,10 @@ TEST_P(Steering, WithoutCgroupsSaysSoAndTheRestWorks) {
 // What systemd leaves natrixd under tools/packaging's unit.
 TEST_P(Steering, NeedsNoMoreThanItsUnitGives) {
   Output({"mount", "-o", "remount,bind,ro", "/sys/fs/cgroup"});
-  node_.Start({"setpriv", "--bounding-set=-all,+bpf,+net_admin,+perfmon", "--inh-caps=-all",
-               "--no-new-privs"});
+  // Opens our file first: with so little, natrixd may not look into another process.
+  node_.Start({"bash", "-c",
+               "exec 9<\"$2\"; exec setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon "
+               "--inh-caps=-all --no-new-privs \"$0\" --config /proc/self/fd/9"});
   const UniqueFd proxy = StartProxy();
 
   Works(proxy);
