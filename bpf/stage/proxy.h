@@ -18,8 +18,9 @@
  *            NX_PASS      the proxy gets it
  *            NX_DROP      nobody listens there.  As TPROXY does: left alone,
  *                         it would reach whatever process of the node has a
- *                         socket for all addresses on that port, and a dead
- *                         pod would look alive
+ *                         socket for all addresses on that port; over IPv6,
+ *                         or if that is transparent, it would answer, and a
+ *                         dead pod would look alive
  *
  * The packet's own connection comes first, and only what has none goes to the
  * listener: a listener that is given the third segment of a handshake answers

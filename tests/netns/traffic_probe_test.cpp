@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 
+#include "loader/probe.h"
 #include "tests/netns/traffic_probe.h"
 #include "tests/support/setup_error.h"
 
@@ -113,6 +114,21 @@ TEST_P(Probes, WithoutAProxyAreDroppedAndNotAnsweredByANodesOwnServer) {
   EXPECT_EQ(errno, EINPROGRESS);
   EXPECT_FALSE(Waits(server.get(), milliseconds(0)));
   EXPECT_GE(node_.CountOf("PROBE_NO_PROXY"), counted + 1);  // NX_R_PROBE_NO_PROXY
+}
+
+// The kernel gives such a socket packets since 6.6, which tcx links are of, too.
+TEST_P(Probes, OfAProxyWithReusePortAreTakenOverWhereTheKernelCan) {
+  const UniqueFd proxy = ListenTransparent(node_.node(), {node_address(), 8102}, true);
+  if (loader::HasTcxLinks().value()) {
+    EXPECT_TRUE(Speak(Probe(node_.node(), proxy.get(), any(), probed())));
+    return;
+  }
+  const UniqueFd prober = OpenTcp(node_.node(), any());
+  const timeval wait{.tv_sec = 0, .tv_usec = 300000};
+  ASSERT_EQ(::setsockopt(prober.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)), 0);
+
+  EXPECT_FALSE(ConnectTcp(prober.get(), probed()));
+  EXPECT_GE(node_.CountOf("PROBE_NO_PROXY"), 1U);
 }
 
 TEST_P(Probes, AreTakenOverBeforeANodesOwnServer) {

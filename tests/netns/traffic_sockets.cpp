@@ -121,8 +121,10 @@ UniqueFd Listen(const Namespace& ns, const Point& local) {
   return fd;
 }
 
-UniqueFd ListenTransparent(const Namespace& ns, const Point& local) {
+UniqueFd ListenTransparent(const Namespace& ns, const Point& local, bool reuse_port) {
   UniqueFd fd = OpenBound(ns, SOCK_STREAM, local);
+  // After bind(2), so for this socket alone: it is asked of the socket, not of its place.
+  if (reuse_port) Set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
   if (local.v6())
     Set(fd.get(), IPPROTO_IPV6, IPV6_TRANSPARENT, 1, "IPV6_TRANSPARENT");
   else

@@ -14,6 +14,7 @@ namespace natrix::netns {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -80,13 +81,26 @@ TEST_P(Steering, GoesWhenTheConfigurationLostItWhileNobodyLooked) {
   EXPECT_EQ(Traces(), "");
 }
 
+TEST_P(Steering, LeavesATableThatTheConfigurationLeftWhileNobodyLooked) {
+  node_.Start();
+  node_.Kill();
+  node_.SetWords(std::string(kProbeWords) + "  table: 10002\n");
+
+  node_.Start();
+
+  EXPECT_EQ(Ip({"route", "show", "table", "10001"}), "");
+  EXPECT_THAT(Ip({"route", "show", "table", "10002"}), HasSubstr("proto 110"));
+  EXPECT_THAT(Ip({"rule"}), Not(HasSubstr("lookup 10001")));
+}
+
 TEST_P(Steering, GoesWithDetach) {
   node_.Start();
   ASSERT_NE(Traces(), "");
 
   const std::string said = Detach();
 
-  EXPECT_THAT(said, AllOf(HasSubstr("7 links"), HasSubstr(", 6 rules and routes")));
+  EXPECT_THAT(said, AllOf(AnyOf(HasSubstr("7 links, 0 filters"), HasSubstr("2 links, 5 filters")),
+                          HasSubstr(", 6 rules and routes")));
   EXPECT_EQ(Traces(), "");
   EXPECT_THAT(Detach(), "nothing to remove\n");
 }
@@ -161,7 +175,8 @@ TEST_P(Steering, ARemovedRouteIsPutBackAtOnce) {
   Works(proxy);
 }
 
-// The kernel takes an IPv6 route's source away together with the address; IPv4's it leaves.
+// With the address the kernel takes an IPv6 route's source away, or (before some release between
+// 6.12 and 6.18, and for IPv4) does not.
 TEST_P(Steering, TheRouteComesBackWithTheNodesAddress) {
   node_.Start();
   const UniqueFd proxy = StartProxy();
@@ -171,9 +186,6 @@ TEST_P(Steering, TheRouteComesBackWithTheNodesAddress) {
   ASSERT_TRUE(Shows(table, source));
 
   Ip({"addr", "del", address, "dev", "eth0"});
-  if (GetParam() == Family::kIpv6) {
-    ASSERT_THAT(Ip(table), Not(HasSubstr(source)));
-  }
   Ip({"addr", "add", address, "dev", "eth0", "nodad"});
 
   EXPECT_TRUE(Shows(table, source));
@@ -252,6 +264,7 @@ TEST_P(SteeringByClsact, WorksAndIsMendedWhenTheQdiscIsDeleted) {
   EXPECT_TRUE(attached());
   Works(proxy);
   EXPECT_EQ(Output({"tc", "filter", "show", "dev", "lo", "egress"}), "");
+  EXPECT_THAT(node_.Log(), Not(HasSubstr(" error ")));
   EXPECT_EQ(Status(), 0);
   Detach();
   EXPECT_EQ(Traces(), "");
