@@ -175,6 +175,25 @@ TEST_P(Steering, ARemovedRouteIsPutBackAtOnce) {
   Works(proxy);
 }
 
+TEST_P(Steering, AnAddressThatTheNodeLacksIsNamedOnceAndWaitedFor) {
+  const std::string address = node_address() + (GetParam() == Family::kIpv4 ? "/24" : "/64");
+  Ip({"addr", "del", address, "dev", "eth0"});
+  node_.Start();
+  const std::string error = "the node has no address " + node_address();
+  ASSERT_THAT(node_.Log(), HasSubstr(error));
+  // Something to look at everything anew for.
+  Ip({"addr", "add", GetParam() == Family::kIpv4 ? "192.0.2.9/32" : "2001:db8::9/128", "dev",
+      "lo"});
+  ASSERT_TRUE(Shows({"addr", "show", "dev", "lo"}, "9/"));
+
+  Ip({"addr", "add", address, "dev", "eth0", "nodad"});
+
+  EXPECT_TRUE(Shows({"route", "show", "table", "10001"}, "src " + node_address()));
+  const std::string log = node_.Log();
+  EXPECT_EQ(log.find(error), log.rfind(error)) << log;
+  Works(StartProxy());
+}
+
 // With the address the kernel takes an IPv6 route's source away, or (before some release between
 // 6.12 and 6.18, and for IPv4) does not.
 TEST_P(Steering, TheRouteComesBackWithTheNodesAddress) {

@@ -81,12 +81,11 @@ Result<> ProbeSteering::FollowRouting(const model::Config& config) {
   const shim::RoutingEdits edits = shim::Diff(*live, wanted);
   if (edits.size() > 0) {
     const bool repair = written_ == wanted;
-    for (const auto& route : edits.add_routes)
-      log_.info("routing {} `{}`", repair ? "repair" : "add", route.ToString());
-    for (const auto& rule : edits.add_rules)
-      log_.info("routing {} `{}`", repair ? "repair" : "add", rule.ToString());
     if (repair) CountRepair();
     if (auto done = shim::ApplyEdits(edits); !done) return done;
+    const char* how = repair ? "repair" : "add";
+    for (const auto& route : edits.add_routes) log_.info("routing {} `{}`", how, route.ToString());
+    for (const auto& rule : edits.add_rules) log_.info("routing {} `{}`", how, rule.ToString());
   }
   written_ = wanted;
   table_ = config.tproxy.table;

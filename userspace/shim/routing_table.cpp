@@ -96,8 +96,14 @@ Result<> ApplyEdits(const RoutingEdits& edits) {
   const auto note = [&](Result<> done) {
     if (all && !done) all = std::move(done);
   };
-  for (const Route& route : edits.add_routes)
-    note(Change(*socket, AddRoute(route), EEXIST, "add " + route.ToString()));
+  for (const Route& route : edits.add_routes) {
+    auto done = Change(*socket, AddRoute(route), EEXIST, "add " + route.ToString());
+    // What the kernel says of a source that is no address of the node.
+    const bool invalid = !done && done.error().code().value() == EINVAL;
+    if (invalid)
+      done = Fail(std::move(done).error(), "the node has no address " + route.source.ToString());
+    note(std::move(done));
+  }
   for (const Rule& rule : edits.add_rules)
     note(Change(*socket, AddRule(rule), EEXIST, "add " + rule.ToString()));
   for (const Rule& rule : edits.remove_rules)
