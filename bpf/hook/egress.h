@@ -148,26 +148,6 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	return egress_write(skb, pkt, &s->source, pkt->reason);
 }
 
-/* A packet of a known flow that ingress took for a new one, and marked.  One
- * that was marked and then fragmented by the kernel is the flow's first packet
- * in all its fragments: OVN-MASQUERADE would have cleared the mark before.
- */
-static __always_inline void egress_unmark(struct __sk_buff *skb,
-					  const struct nx_pkt *pkt,
-					  enum nx_reason why)
-{
-	struct nx_config *config = config_of(pkt->side);
-
-	if (!config)
-		return;
-	if (pkt->frag != NX_FRAG_LATER)
-		handoff_unmark(skb, config);
-	else if ((why == NX_R_MASQ_MARK &&
-		  skb->mark & config->mark_masquerade) ||
-		 (why == NX_R_MASQ_LOCAL && skb->mark & config->mark_local))
-		skb->mark = 0;
-}
-
 /* Everything but an established packet that ingress handed over. */
 NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
@@ -190,7 +170,7 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.called_port = slot->called_port;
 		s->new.pending = 1;
 	} else if (egress_lookup(pkt, s) == NX_PASS) {
-		egress_unmark(skb, pkt, s->snat.why);
+		handoff_unmark(skb, pkt);
 		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);
 	}
 	return egress_new(skb, pkt, s);
@@ -207,20 +187,29 @@ NX_GLOBAL int egress_headless(struct nx_pkt *pkt)
 	return from.subnets ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
 }
 
-static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
-					      struct nx_pkt *pkt)
+/* FORWARD's counters: the subnets are in the slot, or are asked for. */
+static __always_inline void egress_count(struct __sk_buff *skb,
+					 const struct nx_pkt *pkt,
+					 const struct nx_handoff_slot *slot)
+{
+	if (!handoff_counts(skb))
+		return;
+	if (slot)
+		gateway_count(skb, pkt, slot->from, slot->to);
+	else
+		gateway_count_new(skb, pkt);
+}
+
+static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
+						     struct nx_pkt *pkt)
 {
 	struct nx_handoff_slot *slot;
-	enum nx_verdict v;
 
-	v = stage_parse(skb, pkt);
-	if (v != NX_CONTINUE)
-		return pkt->head ? egress_headless(pkt) : v;
 	stage_fragment(pkt);
 	pkt->side = handoff_config_side(skb);
 
 	slot = handoff_find(skb, pkt);
-	stage_gateway(skb, pkt, slot);
+	egress_count(skb, pkt, slot);
 	if (!slot || slot->undecided)
 		return egress_slow(skb, pkt);
 	if (addr_eq(&slot->src, &pkt->tuple.src) &&
@@ -230,4 +219,16 @@ static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 		return nx_drop(pkt, NX_R_WRITE_FAILED);
 	return nx_pass(pkt, pkt->error ? NX_R_ICMP_TRANSLATED :
 					 NX_R_FLOW_TRANSLATED);
+}
+
+static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
+					      struct nx_pkt *pkt)
+{
+	enum nx_verdict v = stage_parse(skb, pkt);
+
+	if (v != NX_CONTINUE)
+		return pkt->head ? egress_headless(pkt) : v;
+	v = egress_parsed(skb, pkt);
+	stage_fragment_mark(skb, pkt);
+	return v;
 }

@@ -95,11 +95,12 @@ handoff_marked(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 before)
  * way (kube-proxy); the nat table marks the first one only.
  */
 static __always_inline void handoff_unmark(struct __sk_buff *skb,
-					   const struct nx_config *config)
+					   const struct nx_pkt *pkt)
 {
+	struct nx_config *config = config_of(pkt->side);
 	__u32 sign = skb->tc_index;
 
-	if (!(sign & NX_SIGN_SEEN))
+	if (!(sign & NX_SIGN_SEEN) || !config)
 		return;
 	if (sign & NX_SIGN_MASQUERADE)
 		skb->mark &= ~config->mark_masquerade;

@@ -75,6 +75,9 @@ class Run {
     if (block_ != block) {
       Dice dice(arguments_.seed, kConfigStream, block);
       nodes_.Apply(GenerateConfig(dice, scope()));
+      // natrix remembers no flow of what is in no subnet, and conntrack every one.
+      nodes_.left().engine->Forget();
+      nodes_.right().engine->Forget();
       block_ = block;
     }
     Dice dice(arguments_.seed, kCaseStream, number);

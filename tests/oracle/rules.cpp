@@ -151,6 +151,26 @@ std::string NatText(const Config& config, Family family) {
   return nat.Text();
 }
 
+// pkg/daemon/gateway_linux.go with --enable-tproxy.
+void AddProbes(Table& mangle, const Config& config, Family family) {
+  if (config.tproxy.probes.empty()) return;
+  mangle.Chain("OVN-PREROUTING")
+      .Chain("OVN-OUTPUT")
+      .Add("PREROUTING", "-m comment --comment \"kube-ovn prerouting rules\" -j OVN-PREROUTING")
+      .Add("OUTPUT", "-m comment --comment \"kube-ovn output rules\" -j OVN-OUTPUT");
+  for (const model::Probe& probe : config.tproxy.probes) {
+    const auto proxy = model::FirstOf(config.tproxy.on_ip, family);
+    if (probe.pod_ip.family() != family || !proxy) continue;
+    const std::string match =
+        fmt::format("-d {}/{} -p tcp -m tcp --dport {}", probe.pod_ip.ToString(),
+                    family == Family::kIpv4 ? 32 : 128, probe.port);
+    mangle.Add("OVN-OUTPUT", match + " -j MARK --set-xmark 0x90003/0x90003")
+        .Add("OVN-PREROUTING", fmt::format("{} -j TPROXY --on-port {} --on-ip {} "
+                                           "--tproxy-mark 0x90004/0x90004",
+                                           match, config.tproxy.on_port, proxy->ToString()));
+  }
+}
+
 std::string MangleText(const Config& config, Family family) {
   Table mangle("mangle", family);
   for (const char* chain : {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
@@ -165,6 +185,7 @@ std::string MangleText(const Config& config, Family family) {
                fmt::format("-s {} -p tcp -m tcp --tcp-flags SYN NONE -m conntrack --ctstate NEW "
                            "-m set ! --match-set @subnets dst -j DROP",
                            cidr));
+  AddProbes(mangle, config, family);
   return mangle.Text();
 }
 

@@ -76,6 +76,15 @@ std::string IpvsText(const model::Ipvs& ipvs) {
                      YamlList(ipvs.local_ports_udp, range));
 }
 
+std::string ProbeText(const model::Tproxy& tproxy) {
+  std::string text =
+      fmt::format("tproxy:\n  onPort: {}\n  onIP: {}\n  probes:\n", tproxy.on_port,
+                  YamlList(tproxy.on_ip, [](const Address& a) { return a.ToString(); }));
+  for (const model::Probe& probe : tproxy.probes)
+    text += fmt::format("    - {{podIP: \"{}\", port: {}}}\n", probe.pod_ip.ToString(), probe.port);
+  return text;
+}
+
 }  // namespace
 
 std::string YamlText(const Config& config) {
@@ -97,7 +106,7 @@ std::string YamlText(const Config& config) {
   for (const model::FloatingIp& fip : config.floating_ips)
     text += fmt::format("  - {{external: \"{}\", internal: \"{}\"}}\n", fip.external.ToString(),
                         fip.internal.ToString());
-  return text;
+  return config.tproxy.probes.empty() ? text : text + ProbeText(config.tproxy);
 }
 
 }  // namespace natrix::oracle

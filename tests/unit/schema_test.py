@@ -19,6 +19,7 @@ GOOD = {
     "subnets": [{"name": "a", "cidrs": ["10.16.0.0/16"]}, {"name": "b", "cidrBlock": "10.17.0.0/16,fd00::/112"}],
     "marks": {"masquerade": 0x4000, "local": "0x80000"},
     "masquerade": {"reservedPorts": [8080, "30000-32767"]},
+    "tproxy": {"probes": [{"podIP": "fd00:241::2", "port": 80}], "onIP": ["172.18.0.3"], "outputMark": "0x90003"},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -44,6 +45,11 @@ BAD = [
     (["flows"], {"maxEmbryos": 0}),
     (["floatingIPs"], [{"external": "172.18.0.50"}]),
     (["otherNodes"], ["node2"]),
+    (["tproxy"], {"onPort": 8102}),
+    (["tproxy", "probes", 0, "port"], "http"),
+    (["tproxy", "probes", 0, "port"], 65536),
+    (["tproxy", "onIP"], "172.18.0.3"),
+    (["tproxy", "table"], 0),
 ]
 
 

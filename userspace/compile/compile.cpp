@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <limits>
 
@@ -23,9 +24,13 @@ std::uint32_t Jiffies(std::uint32_t seconds, std::uint32_t hz) {
       std::min<std::uint64_t>(jiffies, std::numeric_limits<std::int32_t>::max()));
 }
 
+// As the wire has it.
+__be16 BigEndian(std::uint16_t port) {
+  return std::endian::native == std::endian::little ? __builtin_bswap16(port) : port;
+}
+
 nx_addr FirstOf(Family family, const std::vector<Address>& addresses) {
-  const auto found = std::ranges::find(addresses, family, &Address::family);
-  return found == addresses.end() ? nx_addr{} : found->bytes;
+  return model::FirstOf(addresses, family).value_or(Address{}).bytes;
 }
 
 nx_config Scalars(const model::Config& config, const model::Host& host) {
@@ -39,6 +44,9 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   scalars.mark_policy_nat = marks.policy_nat;
   scalars.mark_policy_forward = marks.policy_forward;
   scalars.mark_untrusted = marks.masquerade | marks.local | marks.policy_nat | marks.policy_forward;
+  // A pod's packet must not find the way that only probes of this node take.
+  if (!config.tproxy.probes.empty())
+    scalars.mark_untrusted |= config.tproxy.output_mark | config.tproxy.prerouting_mark;
   scalars.ephemeral_min = host.ephemeral.first;
   scalars.ephemeral_max = host.ephemeral.last;
   scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
@@ -46,20 +54,6 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   scalars.port_choice = config.masquerade.port_choice;
   scalars.ipvs = config.ipvs.has_value();
   return scalars;
-}
-
-Table<nx_set_key, nx_set_member> Sets(const std::vector<SetMember>& members) {
-  Table<nx_set_key, nx_set_member> table;
-  for (const SetMember& member : members) {
-    const nx_prefix prefix = member.prefix.ToAbi();
-    nx_set_key key{};
-    key.length = NX_SET_KEY_BITS + prefix.length;
-    key.set = member.set;
-    member.rule.copy(key.rule, sizeof(key.rule));
-    key.addr = prefix.addr;
-    table.emplace(key, nx_set_member{static_cast<__u32>(member.prefix.length)});
-  }
-  return table;
 }
 
 // Two externals of one pod are two entries outside; the pod calling itself leaves with the first
@@ -96,6 +90,18 @@ Table<nx_port_key, nx_port_member> Ports(const model::Ipvs& ipvs) {
                   nx_port_member{1});
   AddPorts(table, NX_L4_TCP, ipvs.local_ports_tcp);
   AddPorts(table, NX_L4_UDP, ipvs.local_ports_udp);
+  return table;
+}
+
+Table<nx_probe_key, nx_probe> Probes(const model::Tproxy& tproxy) {
+  Table<nx_probe_key, nx_probe> table;
+  for (const model::Probe& probe : tproxy.probes)
+    table.emplace(nx_probe_key{probe.pod_ip.bytes, BigEndian(probe.port), 0},
+                  nx_probe{.proxy = FirstOf(probe.pod_ip.family(), tproxy.on_ip),
+                           .proxy_port = BigEndian(tproxy.on_port),
+                           .pad = 0,
+                           .mark_output = tproxy.output_mark,
+                           .mark_prerouting = tproxy.prerouting_mark});
   return table;
 }
 
@@ -136,20 +142,27 @@ void Reserve(std::array<nx_port_word, NX_PORT_WORDS>& words,
 
 }  // namespace
 
-Wanted Compile(const model::Config& config, const model::Host& host,
-               const Table<std::uint32_t, nx_subnet>& previous) {
+Wanted Compile(const model::Config& config, const model::Host& host) {
+  return Compile(config, host, {.subnets = {}, .made = {}});
+}
+
+Wanted Compile(const model::Config& config, const model::Host& host, const Previous& previous) {
   Wanted wanted;
   FollowHost(config, host, wanted);
-  const SubnetNumbers numbers = NumberSubnets(config, previous);
-  wanted.subnet = Subnets(config, numbers);
-  wanted.policy = Policies(config, numbers);
-  const std::vector<SetMember> members = MembersOf(config);
-  for (const auto& [prefix, net] : Memberships(config, members, numbers))
+  const SubnetNumbers numbers = NumberSubnets(config, previous.subnets);
+  for (const auto& [prefix, net] : Memberships(config, numbers))
     wanted.net.emplace(prefix.ToAbi(), net);
-  wanted.set = Sets(members);
-  wanted.set.merge(Sets(RuleSetsOf(config)));
+  wanted.made = MakeParts(config, numbers, previous.made);
+  for (const auto& [name, part] : wanted.made) {
+    wanted.subnet.emplace(name, part.subnet);
+    wanted.policy.emplace(name, part.policy);
+    wanted.set.emplace(name, part.set);
+  }
+  wanted.set.emplace("", std::make_shared<const Table<nx_set_key, nx_set_member>>(
+                             SetEntries(OtherSetsOf(config))));
   wanted.fip = FloatingIps(config.floating_ips);
   if (config.ipvs) wanted.ports = Ports(*config.ipvs);
+  wanted.probe = Probes(config.tproxy);
   return wanted;
 }
 

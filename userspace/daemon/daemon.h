@@ -13,12 +13,13 @@
 #include "loader/attacher.h"
 #include "loader/object.h"
 #include "loader/pin_root.h"
-#include "loader/rtnetlink.h"
 #include "userspace/base/result.h"
+#include "userspace/base/rtnetlink.h"
 #include "userspace/compile/compile.h"
 #include "userspace/daemon/applier.h"
 #include "userspace/daemon/event_loop.h"
 #include "userspace/daemon/notify.h"
+#include "userspace/daemon/probe_steering.h"
 #include "userspace/daemon/repair_brake.h"
 #include "userspace/model/config.h"
 
@@ -71,7 +72,7 @@ class Daemon {
   Result<> Reconcile();
   // Puts another configuration in force; on an error the one before is still config_.
   Result<> Adopt(model::Config config);
-  Result<> Follow(const compile::Wanted& wanted);
+  Result<> Follow(const model::Config& config, const compile::Wanted& wanted);
   Result<model::Host> AskHost() const;
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
@@ -94,6 +95,7 @@ class Daemon {
   std::optional<loader::Datapath> datapath_;
   std::optional<Applier> applier_;
   std::unique_ptr<loader::Attacher> attacher_;
+  std::optional<ProbeSteering> probes_;
   std::map<std::uint32_t, Managed> managed_;            // by ifindex
   std::set<std::uint32_t> suspects_;                    // devices whose attachment may be lost
   std::map<std::uint32_t, std::string> attach_errors_;  // logged once, not every tick
@@ -103,7 +105,7 @@ class Daemon {
   std::uint32_t generation_ = 0;
 
   std::optional<EventLoop> loop_;
-  std::optional<loader::Rtnetlink> netlink_;
+  std::optional<Rtnetlink> netlink_;
   std::optional<Timer> settle_;  // gathers a burst of notifications
   std::optional<Timer> tick_;    // looks after what nobody tells us
   UniqueFd signals_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,12 +34,15 @@ struct PolicyRule {
   Family family() const {
     return sources.empty() ? destinations.front().family() : sources.front().family();
   }
+  friend bool operator==(const PolicyRule&, const PolicyRule&) = default;
 };
 
 // One gateway node of a centralized Subnet: "node1:192.168.0.101" or "node1".
 struct GatewayNode {
   std::string name;
   std::optional<Address> egress;  // what pods leave with there; none: the device's address
+
+  friend bool operator==(const GatewayNode&, const GatewayNode&) = default;
 };
 
 // Kube-OVN's Subnet, the fields that decide node rules (facts: pkg/daemon/gateway.go).
@@ -59,6 +63,8 @@ struct Subnet {
   bool IsManaged() const { return vpc == "ovn-cluster" && (vlan.empty() || logical_gateway); }
   // Whether its NAT policy is in force: OVN-NAT-POLICY has a rule for it.
   bool HasPolicy() const { return IsManaged() && nat_outgoing && !policies.empty(); }
+
+  friend bool operator==(const Subnet&, const Subnet&) = default;
 };
 
 struct FloatingIp {
@@ -78,6 +84,26 @@ struct Marks {
   std::uint32_t local = 0x80000;
   std::uint32_t policy_nat = 0x90001;
   std::uint32_t policy_forward = 0x90002;
+};
+
+// A kubelet probe of a pod that the node cannot reach.
+struct Probe {
+  Address pod_ip;
+  std::uint16_t port = 0;
+
+  friend auto operator<=>(const Probe& a, const Probe& b) = default;
+};
+
+// Probes that a proxy on the node takes over (Kube-OVN's --enable-tproxy).  Without one, nothing
+// of it is installed.
+struct Tproxy {
+  std::vector<Probe> probes;
+  std::vector<Address> on_ip;  // where the proxy listens: at most one of each family, one for each
+                               // family of the probes
+  std::uint16_t on_port = 8102;
+  std::uint32_t output_mark = 0x90003;
+  std::uint32_t prerouting_mark = 0x90004;
+  std::uint32_t table = 10001;  // the route table that both marks ask for
 };
 
 struct PortRange {
@@ -130,6 +156,9 @@ inline constexpr Timeouts kDefaultTimeouts = [] {
   return seconds;
 }();
 
+// The first of them that is of this family.
+std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family family);
+
 struct Config {
   Node node;
   std::vector<Subnet> subnets;
@@ -139,6 +168,7 @@ struct Config {
   PolicyOrder policy_order = PolicyOrder::kNatFirst;
   OrphanDrop orphan_drop = OrphanDrop::kGatewayAddress;
   std::optional<Ipvs> ipvs;  // none: kube-proxy does not run in IPVS mode
+  Tproxy tproxy;
   Marks marks;
   Masquerade masquerade;
   Flows flows;
