@@ -179,6 +179,8 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
     flows->Into(out.config.flows.max_established, "maxEstablished", ReadCount);
     flows->Into(out.config.flows.max_embryos, "maxEmbryos", ReadCount);
   }
+  if (const auto metrics = top->Sub("metrics"))
+    metrics->Into(out.config.metrics.listen, "listen", ReadListen);
   if (const auto timeouts = top->Sub("timeouts"))
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
       timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);

@@ -51,6 +51,10 @@ Family Address::family() const {
                                                                       : Family::kIpv6;
 }
 
+bool Address::IsMulticast() const {
+  return family() == Family::kIpv4 ? (bytes.byte[12] & 0xf0) == 0xe0 : bytes.byte[0] == 0xff;
+}
+
 std::string Address::ToString() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (family() == Family::kIpv4)
@@ -99,6 +103,12 @@ bool Prefix::Contains(const Prefix& other) const {
 
 nx_prefix Prefix::ToAbi() const {
   return {static_cast<__u32>(AbiBits(*this)), WithoutHostBits().address.bytes};
+}
+
+Prefix Prefix::FromAbi(const nx_prefix& prefix) {
+  const Address address{prefix.addr};
+  const int bits = static_cast<int>(prefix.length);
+  return {address, bits - (128 - FamilyBits(address.family()))};
 }
 
 std::string Prefix::ToString() const { return address.ToString() + "/" + std::to_string(length); }

@@ -21,6 +21,7 @@ struct Address {
   // (one address must have one way of being written).
   static std::optional<Address> Parse(std::string_view text);
   Family family() const;
+  bool IsMulticast() const;
   std::string ToString() const;  // 10.16.0.10, fd00::1
 
   friend std::strong_ordering operator<=>(const Address& a, const Address& b);
@@ -40,6 +41,7 @@ struct Prefix {
   bool Contains(const Address& other) const;
   bool Contains(const Prefix& other) const;
   nx_prefix ToAbi() const;  // length in bits of the 16-byte form
+  static Prefix FromAbi(const nx_prefix& prefix);
   std::string ToString() const;
 
   friend std::strong_ordering operator<=>(const Prefix& a, const Prefix& b);
