@@ -8,10 +8,10 @@
 #include "maps/abi/set.h"
 #include "maps/map_traits.h"
 #include "userspace/cli/flow_list.h"
-#include "userspace/model/reason_text.h"
 #include "userspace/cli/table.h"
 #include "userspace/daemon/port_list.h"
 #include "userspace/daemon/repair_brake.h"
+#include "userspace/model/reason_text.h"
 
 namespace natrix {
 namespace {

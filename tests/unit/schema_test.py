@@ -16,9 +16,14 @@ SCHEMA = json.loads((ROOT / "docs/natrix.schema.json").read_text())
 
 GOOD = {
     "node": {"uplinks": ["eth0"], "podDevices": ["ovn0"]},
-    "subnets": [{"name": "a", "cidrs": ["10.16.0.0/16"]}, {"name": "b", "cidrBlock": "10.17.0.0/16,fd00::/112"}],
+    "subnets": [{"name": "a", "cidrs": ["10.16.0.0/16"], "gatewayNode": "node1:172.18.0.50, node2",
+                 "natOutgoingPolicyRules": [{"match": {"srcIPs": "10.16.0.0/24,10.16.1.7"}, "action": "nat"}]},
+                {"name": "b", "cidrBlock": "10.17.0.0/16,fd00::/112"}],
     "marks": {"masquerade": 0x4000, "local": "0x80000"},
     "masquerade": {"reservedPorts": [8080, "30000-32767"]},
+    "policyOrder": "first-match",
+    "ipvs": {"clusterIPs": ["10.96.0.1,tcp:443", "fd00::a,udp:53"], "localNodePortsTCP": [30080]},
+    "metrics": {"listen": "[::1]:9188"},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -32,7 +37,16 @@ BAD = [
     (["subnets", 0, "cidrs"], ["10.16.0.0"]),
     (["subnets", 0, "natOutgoing"], "yes"),
     (["subnets", 0, "gatewayType"], "centralised"),
-    (["subnets", 0, "gatewayNode"], "n"),
+    (["subnets", 0, "gatewayNode"], "node1:"),
+    (["subnets", 0, "natOutgoingPolicyRules"], [{"match": {"srcIPs": "10.16.0.0/24"}}]),
+    (["subnets", 0, "natOutgoingPolicyRules"], [{"action": "masquerade"}]),
+    (["subnets", 0, "natOutgoingPolicyRules"], [{"match": {"dstIPs": "pod"}, "action": "nat"}]),
+    (["policyOrder"], "last-match"),
+    (["ipvs", "clusterIPs"], ["10.96.0.1:443"]),
+    (["ipvs", "localNodePortsTCP"], [0]),
+    (["metrics", "listen"], "[::1]"),
+    (["metrics", "listen"], "::1:9188"),
+    (["metrics", "listen"], 65536),
     (["subnets", 0, "cidrBlock"], "10.16.0.0/16"),
     (["subnets", 0, "name"], "A_b"),
     (["marks", "masquerade"], 0),

@@ -9,9 +9,9 @@
 
 #include "userspace/cli/command.h"
 #include "userspace/cli/flow_list.h"
-#include "userspace/model/reason_text.h"
 #include "userspace/cli/table.h"
 #include "userspace/model/address.h"
+#include "userspace/model/reason_text.h"
 
 namespace natrix::cli {
 namespace {

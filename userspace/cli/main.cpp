@@ -32,8 +32,8 @@ void DeclareSets(CLI::App& app, Arguments& arguments) {
   CLI::App* sets = app.add_subcommand("sets", "List the named sets, or one of them");
   sets->add_option("NAME", arguments.set, "A set, by its ipset name: ovn40subnets, ...");
   sets->add_option("--test", arguments.test, "Exit 0 if this member is in the set, 1 if not");
-  static const std::map<std::string, cli::SetFormat> formats = {
-      {"table", cli::SetFormat::kTable}, {"ipset", cli::SetFormat::kIpset}};
+  static const std::map<std::string, cli::SetFormat> formats = {{"table", cli::SetFormat::kTable},
+                                                                {"ipset", cli::SetFormat::kIpset}};
   sets->add_option("--format", arguments.format, "table, or ipset: what `ipset restore` takes")
       ->transform(CLI::CheckedTransformer(formats).description("table|ipset"));
 }

@@ -65,7 +65,8 @@ SetName RuleSet(Family family, nx_set_id id, const std::string& rule) {
   }
 }
 
-// kube-proxy's, in IPVS mode.  A port has no family: its sets exist for each, with the same members.
+// kube-proxy's, in IPVS mode.  A port has no family: its sets exist for each, with the same
+// members.
 std::vector<SetName> PortSets() {
   using Kind = SetName::Kind;
   std::vector<SetName> names;
@@ -190,8 +191,8 @@ Result<std::vector<NamedSet>> ReadSets(PinnedMaps& pins) {
   if (!sets) return sets;
   const auto generation = pins.Open<maps::ArrayMapView<nx_generation>>("nx_generation");
   if (!generation) return std::unexpected(generation.error());
-  auto ports = maps::ReadInForce(
-      *generation, [&](std::uint32_t side) { return ReadPortSets(pins, side); });
+  auto ports =
+      maps::ReadInForce(*generation, [&](std::uint32_t side) { return ReadPortSets(pins, side); });
   if (!ports) return ports;
   std::ranges::move(*ports, std::back_inserter(*sets));
   for (NamedSet& set : *sets) std::ranges::sort(set.members);

@@ -44,8 +44,8 @@ void List(const Context& context, const std::vector<NamedSet>& sets) {
   }
   TextTable table({{"NAME"}, {"TYPE"}, {"FAMILY"}, {"MEMBERS", Align::kRight}});
   for (const NamedSet& set : sets)
-    table.Add({set.name.text, set.name.type, FamilyOf(set.name),
-               fmt::to_string(set.members.size())});
+    table.Add(
+        {set.name.text, set.name.type, FamilyOf(set.name), fmt::to_string(set.members.size())});
   fmt::print("{}", table.Render());
 }
 
@@ -77,8 +77,7 @@ int Test(const Context& context, PinnedMaps& pins, const SetName& set, const std
   const auto member = IsMember(pins, set, *asked);
   if (!member) return Report(member.error());
   if (context.json)
-    fmt::print("{}\n",
-               Json{{"set", set.text}, {"address", text}, {"member", *member}}.dump(2));
+    fmt::print("{}\n", Json{{"set", set.text}, {"address", text}, {"member", *member}}.dump(2));
   else
     fmt::print("{} is {}in set {}\n", text, *member ? "" : "NOT ", set.text);
   return *member ? kOk : kFailed;

@@ -154,8 +154,8 @@ void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
 void DecodeIpvs(const Mapping& map, Decoded& out) {
   model::Ipvs& ipvs = out.config.ipvs.emplace();
   map.IntoList(ipvs.cluster_ips, &out.places.cluster_ips, "clusterIPs", ReadServicePort);
-  map.IntoList(ipvs.local_ports_tcp, nullptr, "localNodePortsTCP", ReadPorts);
-  map.IntoList(ipvs.local_ports_udp, nullptr, "localNodePortsUDP", ReadPorts);
+  map.IntoList(ipvs.local_ports_tcp, &out.places.local_ports_tcp, "localNodePortsTCP", ReadPorts);
+  map.IntoList(ipvs.local_ports_udp, &out.places.local_ports_udp, "localNodePortsUDP", ReadPorts);
 }
 
 }  // namespace

@@ -72,6 +72,11 @@ bool operator==(const Address& a, const Address& b) {
   return std::memcmp(a.bytes.byte, b.bytes.byte, sizeof(a.bytes.byte)) == 0;
 }
 
+std::string Endpoint::ToString() const {
+  const std::string text = address.ToString();
+  return (address.family() == Family::kIpv4 ? text : "[" + text + "]") + ":" + std::to_string(port);
+}
+
 std::optional<Prefix> Prefix::Parse(std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == text.npos) return std::nullopt;

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,15 @@ struct Address {
 
   friend std::strong_ordering operator<=>(const Address& a, const Address& b);
   friend bool operator==(const Address& a, const Address& b);
+};
+
+// Where somebody may connect to.
+struct Endpoint {
+  Address address;
+  std::uint16_t port = 0;  // host byte order
+
+  std::string ToString() const;  // 127.0.0.1:9188, [::1]:9188
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 // An address range.  `length` counts bits of the family's own form: 0..32 or 0..128.

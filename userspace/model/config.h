@@ -114,15 +114,6 @@ struct Ipvs {
   std::vector<PortRange> local_ports_udp;
 };
 
-// Where somebody may connect to.
-struct Endpoint {
-  Address address;
-  std::uint16_t port = 0;  // host byte order
-
-  std::string ToString() const;  // 127.0.0.1:9188, [::1]:9188
-  friend bool operator==(const Endpoint&, const Endpoint&) = default;
-};
-
 struct Metrics {
   std::optional<Endpoint> listen;  // none: nothing listens
 };
