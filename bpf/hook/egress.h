@@ -202,6 +202,19 @@ NX_GLOBAL int egress_headless(struct nx_pkt *pkt)
 	return from.subnets ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
 }
 
+/* FORWARD's counters: the subnets are in the slot, or are asked for. */
+static __always_inline void egress_count(struct __sk_buff *skb,
+					 const struct nx_pkt *pkt,
+					 const struct nx_handoff_slot *slot)
+{
+	if (!handoff_counts(skb))
+		return;
+	if (slot)
+		gateway_count(skb, pkt, slot->from, slot->to);
+	else
+		gateway_count_new(skb, pkt);
+}
+
 static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 					      struct nx_pkt *pkt)
 {
@@ -215,7 +228,7 @@ static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 	pkt->side = handoff_config_side(skb);
 
 	slot = handoff_find(skb, pkt);
-	stage_gateway(skb, pkt, slot);
+	egress_count(skb, pkt, slot);
 	if (!slot || slot->undecided)
 		return egress_slow(skb, pkt);
 	if (addr_eq(&slot->src, &pkt->tuple.src) &&

@@ -3,12 +3,11 @@
 
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
-#include "bpf/stage/handoff.h"
 
 /* Count what subnets send and get through the node: Kube-OVN's
  * "ovn-subnet-gateway" rules at the head of FORWARD.
  *
- *   reads    pkt->tuple, ->l4, ->frag, ->v6; skb->len, ->gso_segs; the slot
+ *   reads    pkt->tuple, ->l4, ->frag, ->v6; skb->len, ->gso_segs
  *   writes   nothing of pkt
  *   maps     nx_gateway, each CPU its own copy; nx_net only off the fast path
  *   returns  nothing
@@ -115,16 +114,4 @@ NX_GLOBAL int gateway_count_new(struct __sk_buff *skb, const struct nx_pkt *pkt)
 	addr = pkt->tuple.dst;
 	to = net_of(pkt->side, &addr).subnet;
 	return gateway_count(skb, pkt, from, to);
-}
-
-static __always_inline void stage_gateway(struct __sk_buff *skb,
-					  const struct nx_pkt *pkt,
-					  const struct nx_handoff_slot *slot)
-{
-	if (!handoff_counts(skb))
-		return;
-	if (slot)
-		gateway_count(skb, pkt, slot->from, slot->to);
-	else
-		gateway_count_new(skb, pkt);
 }

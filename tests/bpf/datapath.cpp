@@ -161,15 +161,23 @@ void Datapath::Apply() {
   auto& maps = skeleton_->maps;
   Clear(maps.nx_net_left, sizeof(nx_prefix));
   Clear(maps.nx_fip_left, sizeof(nx_fip_key));
+  Clear(maps.nx_subnet_left, sizeof(std::uint32_t));
+  Clear(maps.nx_policy_left, sizeof(nx_policy_key));
+  Clear(maps.nx_ports_left, sizeof(nx_port_key));
   Clear(maps.nx_local, sizeof(nx_addr));
   Clear(maps.nx_device, sizeof(std::uint32_t));
   Fill(maps.nx_net_left, wanted.net);
   Fill(maps.nx_fip_left, wanted.fip);
+  Fill(maps.nx_subnet_left, wanted.subnet.All());
+  Fill(maps.nx_policy_left, wanted.policy.All());
+  Fill(maps.nx_ports_left, wanted.ports);
   Fill(maps.nx_device, wanted.device);
   Fill(maps.nx_local, wanted.local);
   for (std::uint32_t word = 0; word < NX_PORT_WORDS; ++word)
     bpf_map_update_elem(bpf_map__fd(maps.nx_port), &word, &wanted.port[word], BPF_ANY);
   const std::uint32_t left = 0;
+  const nx_generation generation{.number = 0};
+  bpf_map_update_elem(bpf_map__fd(maps.nx_generation), &left, &generation, BPF_ANY);
   bpf_map_update_elem(bpf_map__fd(maps.nx_config), &left, &wanted.config, BPF_ANY);
 }
 
@@ -189,6 +197,7 @@ Outcome Datapath::Run(Hook hook, const Bytes& frame, std::uint32_t mark) {
   out.frame.resize(frame.size() + 64);
   __sk_buff context{};
   context.mark = mark;
+  context.ingress_ifindex = ingress_ifindex;
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.frame.data(),
               .data_size_in = static_cast<std::uint32_t>(frame.size()),
               .data_size_out = static_cast<std::uint32_t>(out.frame.size()), .ctx_in = &context,
@@ -202,6 +211,7 @@ Outcome Datapath::Run(Hook hook, const Bytes& frame, std::uint32_t mark) {
       run.flags = 0;
       context = {};
       context.mark = mark;
+      context.ingress_ifindex = ingress_ifindex;
       run.data_size_out = static_cast<std::uint32_t>(frame.size() + 64);
       err = bpf_prog_test_run_opts(bpf_program__fd(program), &run);
     }

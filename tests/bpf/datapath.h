@@ -76,6 +76,9 @@ class Datapath : public testing::TestWithParam<int> {
   model::Config config;
   void Apply();
 
+  // Of the packets that follow; 0: this node sends them itself.
+  std::uint32_t ingress_ifindex = 0;
+
   // Runs one frame.  Fails the test when the skb's own idea of its checksum is wrong afterwards
   // (CHECKSUM_COMPLETE), or a checksum in the packet is.
   Outcome Run(Hook hook, const support::Bytes& frame, std::uint32_t mark = 0);

@@ -57,9 +57,9 @@ std::vector<std::string> SetsOf(const model::Config& config) {
 #undef X
   };
   std::vector<std::string> list;
-  for (const auto& [key, member] : Compile(config, {}).set) {
+  for (const auto& [key, member] : Compile(config, {}).set.All()) {
     const Prefix prefix{Address{key.addr}, static_cast<int>(member.length)};
-    EXPECT_EQ(key.length, 32 + prefix.ToAbi().length);
+    EXPECT_EQ(key.length, NX_SET_KEY_BITS + prefix.ToAbi().length);
     list.push_back(std::string(kNames[key.set]) + " " + prefix.ToString());
   }
   return list;

@@ -48,20 +48,6 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   return scalars;
 }
 
-Table<nx_set_key, nx_set_member> Sets(const std::vector<SetMember>& members) {
-  Table<nx_set_key, nx_set_member> table;
-  for (const SetMember& member : members) {
-    const nx_prefix prefix = member.prefix.ToAbi();
-    nx_set_key key{};
-    key.length = NX_SET_KEY_BITS + prefix.length;
-    key.set = member.set;
-    member.rule.copy(key.rule, sizeof(key.rule));
-    key.addr = prefix.addr;
-    table.emplace(key, nx_set_member{static_cast<__u32>(member.prefix.length)});
-  }
-  return table;
-}
-
 // Two externals of one pod are two entries outside; the pod calling itself leaves with the first
 // one written, as the first matching rule of cali-fip-snat has it.
 Table<nx_fip_key, nx_fip> FloatingIps(const std::vector<model::FloatingIp>& list) {
@@ -136,18 +122,24 @@ void Reserve(std::array<nx_port_word, NX_PORT_WORDS>& words,
 
 }  // namespace
 
-Wanted Compile(const model::Config& config, const model::Host& host,
-               const Table<std::uint32_t, nx_subnet>& previous) {
+Wanted Compile(const model::Config& config, const model::Host& host) {
+  return Compile(config, host, {.subnets = {}, .made = {}});
+}
+
+Wanted Compile(const model::Config& config, const model::Host& host, const Previous& previous) {
   Wanted wanted;
   FollowHost(config, host, wanted);
-  const SubnetNumbers numbers = NumberSubnets(config, previous);
-  wanted.subnet = Subnets(config, numbers);
-  wanted.policy = Policies(config, numbers);
-  const std::vector<SetMember> members = MembersOf(config);
-  for (const auto& [prefix, net] : Memberships(config, members, numbers))
+  const SubnetNumbers numbers = NumberSubnets(config, previous.subnets);
+  for (const auto& [prefix, net] : Memberships(config, numbers))
     wanted.net.emplace(prefix.ToAbi(), net);
-  wanted.set = Sets(members);
-  wanted.set.merge(Sets(RuleSetsOf(config)));
+  wanted.made = MakeParts(config, numbers, previous.made);
+  for (const auto& [name, part] : wanted.made) {
+    wanted.subnet.emplace(name, part.subnet);
+    wanted.policy.emplace(name, part.policy);
+    wanted.set.emplace(name, part.set);
+  }
+  wanted.set.emplace("", std::make_shared<const Table<nx_set_key, nx_set_member>>(
+                             SetEntries(OtherSetsOf(config))));
   wanted.fip = FloatingIps(config.floating_ips);
   if (config.ipvs) wanted.ports = Ports(*config.ipvs);
   return wanted;

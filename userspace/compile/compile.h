@@ -13,6 +13,7 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/compile/subnets.h"
 #include "userspace/compile/table.h"
 #include "userspace/model/config.h"
 #include "userspace/model/host.h"
@@ -25,43 +26,30 @@ struct Wanted {
   nx_config config{};
   Table<nx_prefix, nx_net> net;
   Table<nx_fip_key, nx_fip> fip;
-  Table<std::uint32_t, nx_subnet> subnet;
-  Table<nx_policy_key, nx_policy> policy;
+  Parts<std::uint32_t, nx_subnet> subnet;
+  Parts<nx_policy_key, nx_policy> policy;
   Table<nx_port_key, nx_port_member> ports;
-  Table<nx_set_key, nx_set_member> set;
+  Parts<nx_set_key, nx_set_member> set;
   Table<std::uint32_t, nx_device> device;
   Table<nx_addr, nx_local> local;
   std::array<nx_port_word, NX_PORT_WORDS> port{};
+
+  SubnetParts made;  // where the parts are from
 };
 
-// `previous` is what nx_subnet holds: subnets that stay keep their numbers.
-Wanted Compile(const model::Config& config, const model::Host& host,
-               const Table<std::uint32_t, nx_subnet>& previous = {});
+// What was there before: subnets that stay keep their numbers, and what was made of those that did
+// not change is used again.
+struct Previous {
+  const Parts<std::uint32_t, nx_subnet>& subnets;  // what nx_subnet holds
+  const SubnetParts& made;
+};
+
+Wanted Compile(const model::Config& config, const model::Host& host, const Previous& previous);
+Wanted Compile(const model::Config& config, const model::Host& host);
 
 // Makes `wanted`, which Compile made of the same configuration, that of another host: what depends
 // on devices, addresses and port settings anew, and not the prefixes, of which there may be many.
 void FollowHost(const model::Config& config, const model::Host& host, Wanted& wanted);
-
-// What turns `live` into `wanted`: keys to delete, pairs to write.
-template <typename K, typename V>
-struct Edits {
-  std::vector<K> erase;
-  std::vector<std::pair<K, V>> write;
-  bool empty() const { return erase.empty() && write.empty(); }
-};
-
-template <typename K, typename V>
-Edits<K, V> Diff(const Table<K, V>& live, const Table<K, V>& wanted) {
-  Edits<K, V> edits;
-  for (const auto& [key, value] : live)
-    if (!wanted.contains(key)) edits.erase.push_back(key);
-  for (const auto& [key, value] : wanted) {
-    const auto found = live.find(key);
-    if (found == live.end() || __builtin_memcmp(&found->second, &value, sizeof(V)) != 0)
-      edits.write.emplace_back(key, value);
-  }
-  return edits;
-}
 
 // Which role a device has under this configuration; nullopt when it is not managed.
 // An exact name wins over a glob, an uplink over a pod device.

@@ -16,33 +16,13 @@ Prefix HostPrefix(const Address& address) {
   return {address, address.family() == Family::kIpv4 ? 32 : 128};
 }
 
-nx_net BitOf(nx_set_id set) {
+nx_net NetOf(const model::Subnet& subnet, std::uint32_t number) {
   nx_net net{};
-  switch (set) {
-    case NX_SET_SUBNETS:
-      net.subnets = 1;
-      break;
-    case NX_SET_SUBNETS_NAT:
-      net.subnets_nat = 1;
-      break;
-    case NX_SET_SUBNETS_DISTRIBUTED_GW:
-      net.subnets_distributed_gw = 1;
-      break;
-    case NX_SET_SERVICES:
-      net.services = 1;
-      break;
-    case NX_SET_OTHER_NODE:
-      net.other_node = 1;
-      break;
-    case NX_SET_SUBNETS_NAT_POLICY:
-      net.subnets_nat_policy = 1;
-      break;
-    case NX_SET_LOCAL_POD_IP_NAT:  // Kube-OVN leaves it empty, and asks nothing of it
-    case NX_SET_RULE_SRC:
-    case NX_SET_RULE_DST:
-    case NX_SET_COUNT:
-      break;
-  }
+  net.subnets = 1;
+  net.subnets_nat = subnet.nat_outgoing;
+  net.subnets_distributed_gw = subnet.gateway_type == model::GatewayType::kDistributed;
+  net.subnets_nat_policy = subnet.HasPolicy();
+  net.subnet = number;
   return net;
 }
 
@@ -61,54 +41,64 @@ nx_net Union(nx_net own, nx_net around) {
 
 }  // namespace
 
-std::vector<SetMember> MembersOf(const model::Config& config) {
+std::vector<SetMember> SetsOf(const model::Subnet& subnet) {
   std::vector<SetMember> members;
-  for (const model::Subnet& subnet : config.subnets) {
-    if (!subnet.IsManaged()) continue;
-    for (const Prefix& cidr : subnet.cidrs) {
-      members.push_back({NX_SET_SUBNETS, cidr});
-      if (subnet.nat_outgoing) members.push_back({NX_SET_SUBNETS_NAT, cidr});
-      if (subnet.gateway_type == model::GatewayType::kDistributed)
-        members.push_back({NX_SET_SUBNETS_DISTRIBUTED_GW, cidr});
-      if (subnet.HasPolicy()) members.push_back({NX_SET_SUBNETS_NAT_POLICY, cidr});
-    }
+  if (!subnet.IsManaged()) return members;
+  for (const Prefix& cidr : subnet.cidrs) {
+    members.push_back({NX_SET_SUBNETS, cidr});
+    if (subnet.nat_outgoing) members.push_back({NX_SET_SUBNETS_NAT, cidr});
+    if (subnet.gateway_type == model::GatewayType::kDistributed)
+      members.push_back({NX_SET_SUBNETS_DISTRIBUTED_GW, cidr});
+    if (subnet.HasPolicy()) members.push_back({NX_SET_SUBNETS_NAT_POLICY, cidr});
   }
+  if (!subnet.HasPolicy()) return members;
+  for (std::size_t i = 0; i < subnet.policies.size(); ++i) {
+    const model::PolicyRule& rule = subnet.policies[i];
+    const std::string id = RuleId(subnet.name, i, rule);
+    for (const Prefix& prefix : rule.sources) members.push_back({NX_SET_RULE_SRC, prefix, id});
+    for (const Prefix& prefix : rule.destinations) members.push_back({NX_SET_RULE_DST, prefix, id});
+  }
+  return members;
+}
+
+std::vector<SetMember> OtherSetsOf(const model::Config& config) {
+  std::vector<SetMember> members;
   for (const Prefix& cidr : config.service_cidrs) members.push_back({NX_SET_SERVICES, cidr});
   for (const Address& node : config.other_nodes)
     members.push_back({NX_SET_OTHER_NODE, HostPrefix(node)});
   return members;
 }
 
-std::vector<SetMember> RuleSetsOf(const model::Config& config) {
-  std::vector<SetMember> members;
-  for (const model::Subnet& subnet : config.subnets) {
-    if (!subnet.HasPolicy()) continue;
-    for (std::size_t i = 0; i < subnet.policies.size(); ++i) {
-      const model::PolicyRule& rule = subnet.policies[i];
-      const std::string id = RuleId(subnet.name, i, rule);
-      for (const Prefix& prefix : rule.sources) members.push_back({NX_SET_RULE_SRC, prefix, id});
-      for (const Prefix& prefix : rule.destinations)
-        members.push_back({NX_SET_RULE_DST, prefix, id});
-    }
+Table<nx_set_key, nx_set_member> SetEntries(const std::vector<SetMember>& members) {
+  Table<nx_set_key, nx_set_member> table;
+  for (const SetMember& member : members) {
+    const nx_prefix prefix = member.prefix.ToAbi();
+    nx_set_key key{};
+    key.length = NX_SET_KEY_BITS + prefix.length;
+    key.set = member.set;
+    member.rule.copy(key.rule, sizeof(key.rule));
+    key.addr = prefix.addr;
+    table.emplace(key, nx_set_member{static_cast<__u32>(member.prefix.length)});
   }
-  return members;
+  return table;
 }
 
-ByPrefix<nx_net> Memberships(const model::Config& config, const std::vector<SetMember>& members,
-                             const SubnetNumbers& numbers) {
+ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetNumbers& numbers) {
   ByPrefix<nx_net> written;
-  for (const SetMember& member : members)
-    written.emplace_back(member.prefix.WithoutHostBits(), BitOf(member.set));
-  for (const model::FloatingIp& floating : config.floating_ips) {
-    nx_net net{};
-    net.floating_ip = 1;
-    written.emplace_back(HostPrefix(floating.external), net);
+  for (const model::Subnet& subnet : config.subnets) {
+    if (!subnet.IsManaged()) continue;
+    for (const Prefix& cidr : subnet.cidrs)
+      written.emplace_back(cidr.WithoutHostBits(), NetOf(subnet, numbers.at(cidr)));
   }
-  for (const auto& [prefix, number] : numbers) {
-    nx_net net{};
-    net.subnet = number;
-    written.emplace_back(prefix, net);
-  }
+  nx_net service{}, node{}, floating{};
+  service.services = 1;
+  node.other_node = 1;
+  floating.floating_ip = 1;
+  for (const Prefix& cidr : config.service_cidrs)
+    written.emplace_back(cidr.WithoutHostBits(), service);
+  for (const Address& other : config.other_nodes) written.emplace_back(HostPrefix(other), node);
+  for (const model::FloatingIp& ip : config.floating_ips)
+    written.emplace_back(HostPrefix(ip.external), floating);
   return Nest(std::move(written), Union);
 }
 

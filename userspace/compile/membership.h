@@ -18,15 +18,17 @@ struct SetMember {
   std::string rule = {};  // a rule's ID, for NX_SET_RULE_*
 };
 
-// The members of every named set, as Kube-OVN fills its ipsets (pkg/daemon/gateway.go).
-std::vector<SetMember> MembersOf(const model::Config& config);
+// The members that a Subnet is or brings, as Kube-OVN fills its ipsets (pkg/daemon/gateway.go): its
+// CIDRs, and the prefixes of its policy rules.
+std::vector<SetMember> SetsOf(const model::Subnet& subnet);
+// Those of the sets that no Subnet brings.
+std::vector<SetMember> OtherSetsOf(const model::Config& config);
 
-// Those of every NAT policy rule: for looking, the datapath asks nx_policy.
-std::vector<SetMember> RuleSetsOf(const model::Config& config);
+// What nx_set holds: for looking, the datapath asks nx_net and nx_policy.
+Table<nx_set_key, nx_set_member> SetEntries(const std::vector<SetMember>& members);
 
 // What nx_net holds: every prefix of every set, every floating IP and every subnet once, each with
 // the membership of all prefixes around it.
-ByPrefix<nx_net> Memberships(const model::Config& config, const std::vector<SetMember>& members,
-                             const SubnetNumbers& numbers);
+ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetNumbers& numbers);
 
 }  // namespace natrix::compile

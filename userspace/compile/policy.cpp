@@ -5,7 +5,6 @@
 #include <string>
 
 #include "userspace/compile/nest.h"
-#include "userspace/compile/subnets.h"
 
 namespace natrix::compile {
 namespace {
@@ -54,22 +53,14 @@ Rules DecidingOrder(const model::Subnet& subnet, Family family, model::PolicyOrd
   return rules;
 }
 
-Table<nx_policy_key, nx_policy> Policies(const model::Config& config,
-                                         const SubnetNumbers& numbers) {
-  Table<nx_policy_key, nx_policy> table;
-  for (const model::Subnet& subnet : config.subnets) {
-    for (const Prefix& cidr : subnet.cidrs) {
-      const Rules rules = DecidingOrder(subnet, cidr.family(), config.policy_order);
-      if (rules.empty()) continue;
-      const std::uint32_t number = numbers.at(cidr);
-      for (const nx_policy_side side : {NX_POLICY_SRC, NX_POLICY_DST})
-        for (const auto& [prefix, bits] : Side(rules, cidr.family(), side)) {
-          const nx_prefix abi = prefix.ToAbi();
-          table.emplace(nx_policy_key{32 + abi.length, number * 2 + side, abi.addr}, bits);
-        }
+void AddPolicy(Table<nx_policy_key, nx_policy>& table, std::uint32_t number, Family family,
+               const Rules& rules) {
+  if (rules.empty()) return;
+  for (const nx_policy_side side : {NX_POLICY_SRC, NX_POLICY_DST})
+    for (const auto& [prefix, bits] : Side(rules, family, side)) {
+      const nx_prefix abi = prefix.ToAbi();
+      table.emplace(nx_policy_key{32 + abi.length, number * 2 + side, abi.addr}, bits);
     }
-  }
-  return table;
 }
 
 }  // namespace natrix::compile

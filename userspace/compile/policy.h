@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
+#include "maps/abi/subnet.h"
+#include "userspace/compile/table.h"
 #include "userspace/model/config.h"
 
 namespace natrix::compile {
@@ -12,5 +15,9 @@ namespace natrix::compile {
 // The pointers are into `subnet`.  Empty when the policy is not in force.
 std::vector<const model::PolicyRule*> DecidingOrder(const model::Subnet& subnet,
                                                     model::Family family, model::PolicyOrder order);
+
+// What nx_policy holds for the CIDR of that number; nothing when there are no rules.
+void AddPolicy(Table<nx_policy_key, nx_policy>& table, std::uint32_t number, model::Family family,
+               const std::vector<const model::PolicyRule*>& rules);
 
 }  // namespace natrix::compile

@@ -3,7 +3,11 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
+#include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
 #include "userspace/compile/table.h"
 #include "userspace/model/config.h"
@@ -16,12 +20,28 @@ using SubnetNumbers = std::map<model::Prefix, std::uint32_t>;
 // A CIDR of a Subnet that was there before keeps its number, so that its counters go on and a
 // change elsewhere does not touch its policy.
 SubnetNumbers NumberSubnets(const model::Config& config,
-                            const Table<std::uint32_t, nx_subnet>& previous);
+                            const Parts<std::uint32_t, nx_subnet>& previous);
 
-// What nx_subnet holds; the policies' `nat` bits are those of Policies() (policy.h).
-Table<std::uint32_t, nx_subnet> Subnets(const model::Config& config, const SubnetNumbers& numbers);
+// Everything that decides what the maps hold for one Subnet.
+struct SubnetInput {
+  model::Subnet subnet;
+  std::vector<std::uint32_t> numbers;  // of its CIDRs; empty: not the node's
+  std::string node;
+  model::PolicyOrder policy_order = model::PolicyOrder::kNatFirst;
+  model::OrphanDrop orphan_drop = model::OrphanDrop::kGatewayAddress;
+};
 
-// What nx_policy holds.
-Table<nx_policy_key, nx_policy> Policies(const model::Config& config, const SubnetNumbers& numbers);
+// What the maps hold for it, never empty pointers.
+struct SubnetPart {
+  SubnetInput input;
+  std::shared_ptr<const Table<std::uint32_t, nx_subnet>> subnet;
+  std::shared_ptr<const Table<nx_policy_key, nx_policy>> policy;
+  std::shared_ptr<const Table<nx_set_key, nx_set_member>> set;
+};
+using SubnetParts = std::map<std::string, SubnetPart>;  // by the Subnet's name
+
+// One part for each Subnet; those of `before` whose input is the same.
+SubnetParts MakeParts(const model::Config& config, const SubnetNumbers& numbers,
+                      const SubnetParts& before);
 
 }  // namespace natrix::compile

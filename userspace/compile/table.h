@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace natrix::compile {
 
@@ -16,5 +21,58 @@ struct ByBytes {
 // What a map is wanted to hold.
 template <typename K, typename V>
 using Table = std::map<K, V, ByBytes>;
+
+// The same in parts, one of each Subnet by its name, "" for the rest.  No key is in two of them.
+// Configurations share the parts that are the same, so that comparing them costs what changed.
+template <typename K, typename V>
+struct Parts : std::map<std::string, std::shared_ptr<const Table<K, V>>> {
+  Table<K, V> All() const {
+    Table<K, V> all;
+    for (const auto& [name, part] : *this) all.insert(part->begin(), part->end());
+    return all;
+  }
+  std::size_t entries() const {
+    std::size_t sum = 0;
+    for (const auto& [name, part] : *this) sum += part->size();
+    return sum;
+  }
+};
+
+// What turns `live` into `wanted`: keys to delete, pairs to write.
+template <typename K, typename V>
+struct Edits {
+  std::vector<K> erase;
+  std::vector<std::pair<K, V>> write;
+  bool empty() const { return erase.empty() && write.empty(); }
+};
+
+template <typename K, typename V>
+Edits<K, V> Diff(const Table<K, V>& live, const Table<K, V>& wanted) {
+  Edits<K, V> edits;
+  for (const auto& [key, value] : live)
+    if (!wanted.contains(key)) edits.erase.push_back(key);
+  for (const auto& [key, value] : wanted) {
+    const auto found = live.find(key);
+    if (found == live.end() || __builtin_memcmp(&found->second, &value, sizeof(V)) != 0)
+      edits.write.emplace_back(key, value);
+  }
+  return edits;
+}
+
+// The entries of those parts of `a` that `b` does not share.
+template <typename K, typename V>
+Table<K, V> Unshared(const Parts<K, V>& a, const Parts<K, V>& b) {
+  Table<K, V> own;
+  for (const auto& [name, part] : a) {
+    const auto other = b.find(name);
+    if (other == b.end() || other->second != part) own.insert(part->begin(), part->end());
+  }
+  return own;
+}
+
+template <typename K, typename V>
+Edits<K, V> Diff(const Parts<K, V>& live, const Parts<K, V>& wanted) {
+  return Diff(Unshared(live, wanted), Unshared(wanted, live));
+}
 
 }  // namespace natrix::compile

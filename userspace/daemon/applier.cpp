@@ -12,6 +12,7 @@
 namespace natrix::daemon {
 namespace {
 
+using compile::Parts;
 using compile::Table;
 using compile::Wanted;
 
@@ -58,6 +59,38 @@ Result<> Upsert(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
   return {};
 }
 
+// Read from the map, it is all one part, which no configuration shares.
+template <typename View, typename K, typename V>
+Result<> Read(const View& view, Parts<K, V>& parts) {
+  Table<K, V> table;
+  if (auto done = Read(view, table); !done) return done;
+  parts.clear();
+  parts.emplace("", std::make_shared<const Table<K, V>>(std::move(table)));
+  return {};
+}
+
+// Of a map that nobody but people reads meanwhile: erasing first leaves room for what is new.
+template <typename View, typename K, typename V>
+Result<> Replace(const View& view, const Parts<K, V>& wanted, Parts<K, V>& live,
+                 ApplyReport& report) {
+  const auto edits = compile::Diff(live, wanted);
+  if (!edits.erase.empty())
+    if (auto done = view.EraseAll(edits.erase); !done) return done;
+  if (!edits.write.empty())
+    if (auto done = view.UpsertAll(edits.write); !done) return done;
+  report.erased += edits.erase.size();
+  report.written += edits.write.size();
+  live = wanted;
+  return {};
+}
+
+template <typename K, typename V>
+Result<> Fits(const Parts<K, V>& wanted, const maps::MapInfo& info) {
+  if (wanted.entries() <= info.max_entries) return {};
+  return Fail(fmt::format("map {} has room for {} entries, the configuration needs {}", info.name,
+                          info.max_entries, wanted.entries()));
+}
+
 template <typename K, typename V>
 Result<> Fits(const Table<K, V>& wanted, const maps::MapInfo& info) {
   if (wanted.size() <= info.max_entries) return {};
@@ -77,20 +110,23 @@ Result<> InOrder(Steps... steps) {
 
 Result<ApplyReport> Applier::Apply(const Wanted& wanted) {
   ApplyReport report;
+  started_ = std::chrono::steady_clock::now();
+  // The last Apply ended by waiting for whoever still read the side that is idle now.
+  const bool idle_is_unread = settled_;
   auto done =
       InOrder([&] { return CheckRoom(wanted); }, [&] { return known_ ? Result<>() : ReadLive(); },
               [&] {
                 // Until the end of it, memory and maps may differ.
-                known_ = false;
-                return Write(wanted, report);
+                known_ = settled_ = false;
+                return Write(wanted, idle_is_unread, report);
               });
   if (!done) return Fail(std::move(done).error(), "apply configuration");
-  known_ = true;
+  known_ = settled_ = true;
   report.generation = generation_;
   return report;
 }
 
-Result<Table<std::uint32_t, nx_subnet>> Applier::Subnets() {
+Result<Parts<std::uint32_t, nx_subnet>> Applier::Subnets() {
   if (!known_)
     if (auto done = ReadLive(); !done) return std::unexpected(std::move(done).error());
   return sides_[generation_ & 1].subnet;
@@ -123,7 +159,11 @@ Result<> Applier::ReadLive() {
   if (!ports) return std::unexpected(std::move(ports).error());
   port_ = *std::move(ports);
   return InOrder([&] { return Read(maps_.set, set_); }, [&] { return Read(maps_.device, device_); },
-                 [&] { return Read(maps_.local, local_); });
+                 [&] { return Read(maps_.local, local_); },
+                 [&] {
+                   known_ = true;
+                   return Result<>();
+                 });
 }
 
 // Asked before anything is written, so that a configuration that is too large changes nothing.
@@ -138,7 +178,7 @@ Result<> Applier::CheckRoom(const Wanted& wanted) const {
                  [&] { return Fits(wanted.local, maps_.local.info()); });
 }
 
-Result<> Applier::Write(const Wanted& wanted, ApplyReport& report) {
+Result<> Applier::Write(const Wanted& wanted, bool idle_is_unread, ApplyReport& report) {
   const std::uint32_t live = generation_ & 1;
   const std::uint32_t idle = 1 - live;
   if (Holds(sides_[live], wanted)) {
@@ -148,7 +188,8 @@ Result<> Applier::Write(const Wanted& wanted, ApplyReport& report) {
                    [&] { return WriteShared(wanted, report); },
                    [&] { return EraseShared(wanted, report); });
   }
-  return InOrder([&] { return WaitForReaders(); }, [&] { return WriteSide(idle, wanted, report); },
+  return InOrder([&] { return idle_is_unread ? Result<>() : WaitForReaders(); },
+                 [&] { return WriteSide(idle, wanted, report); },
                  [&] { return WriteShared(wanted, report); }, [&] { return ClearCounters(wanted); },
                  [&] { return Flip(generation_ + 1, report); }, [&] { return WaitForReaders(); },
                  [&] { return WriteSide(live, wanted, report); },
@@ -157,8 +198,9 @@ Result<> Applier::Write(const Wanted& wanted, ApplyReport& report) {
 
 bool Applier::Holds(const Side& side, const Wanted& wanted) {
   return SameTable(side.net, wanted.net) && SameTable(side.fip, wanted.fip) &&
-         SameTable(side.subnet, wanted.subnet) && SameTable(side.policy, wanted.policy) &&
-         SameTable(side.ports, wanted.ports) && SameBytes(side.config, wanted.config);
+         compile::Diff(side.subnet, wanted.subnet).empty() &&
+         compile::Diff(side.policy, wanted.policy).empty() && SameTable(side.ports, wanted.ports) &&
+         SameBytes(side.config, wanted.config);
 }
 
 Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyReport& report) {
@@ -173,21 +215,21 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
                  [&] { return Upsert(maps_.net[side], wanted.net, held.net, report); },
                  [&] { return Erase(maps_.fip[side], wanted.fip, held.fip, report); },
                  [&] { return Upsert(maps_.fip[side], wanted.fip, held.fip, report); },
-                 [&] { return Erase(maps_.subnet[side], wanted.subnet, held.subnet, report); },
-                 [&] { return Upsert(maps_.subnet[side], wanted.subnet, held.subnet, report); },
-                 [&] { return Erase(maps_.policy[side], wanted.policy, held.policy, report); },
-                 [&] { return Upsert(maps_.policy[side], wanted.policy, held.policy, report); },
+                 [&] { return Replace(maps_.subnet[side], wanted.subnet, held.subnet, report); },
+                 [&] { return Replace(maps_.policy[side], wanted.policy, held.policy, report); },
                  [&] { return Erase(maps_.ports[side], wanted.ports, held.ports, report); },
                  [&] { return Upsert(maps_.ports[side], wanted.ports, held.ports, report); });
 }
 
-// A number that now means another CIDR must not go on counting where the old one ended.
+// A number that means another CIDR from now on starts from 0.  The side in force does not use it
+// (NumberSubnets), so that nothing is counted in between.
 Result<> Applier::ClearCounters(const Wanted& wanted) const {
   const auto& live = sides_[generation_ & 1].subnet;
-  for (const auto& [number, subnet] : wanted.subnet) {
-    const auto before = live.find(number);
-    if (before != live.end() && SameBytes(before->second.cidr, subnet.cidr) &&
-        SameBytes(before->second.name, subnet.name))
+  const auto before = Unshared(live, wanted.subnet);
+  for (const auto& [number, subnet] : Unshared(wanted.subnet, live)) {
+    const auto old = before.find(number);
+    if (old != before.end() && SameBytes(old->second.cidr, subnet.cidr) &&
+        SameBytes(old->second.name, subnet.name))
       continue;
     for (const nx_direction way : {NX_EGRESS, NX_INGRESS})
       if (auto done = maps_.gateway.Clear(number * 2 + way); !done) return done;
@@ -216,8 +258,7 @@ Result<> Applier::WriteShared(const Wanted& wanted, ApplyReport& report) {
   return InOrder([&] { return WritePorts(wanted, report); },
                  [&] { return Upsert(maps_.device, wanted.device, device_, report); },
                  [&] { return Upsert(maps_.local, wanted.local, local_, report); },
-                 [&] { return Erase(maps_.set, wanted.set, set_, report); },
-                 [&] { return Upsert(maps_.set, wanted.set, set_, report); });
+                 [&] { return Replace(maps_.set, wanted.set, set_, report); });
 }
 
 Result<> Applier::EraseShared(const Wanted& wanted, ApplyReport& report) {
@@ -229,6 +270,7 @@ Result<> Applier::Flip(std::uint32_t to, ApplyReport& report) {
   if (auto done = maps_.generation.Set(0, {.number = to}); !done) return done;
   generation_ = to;
   report.flipped = true;
+  report.in_force = std::chrono::steady_clock::now() - started_;
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -16,7 +17,8 @@ namespace natrix::daemon {
 struct ApplyReport {
   std::size_t written = 0;  // elements
   std::size_t erased = 0;
-  bool flipped = false;  // another side is in force now
+  bool flipped = false;                 // another side is in force now
+  std::chrono::nanoseconds in_force{};  // from the call until packets saw it; 0: nothing to see
   std::uint32_t generation = 0;
 
   bool changed() const { return written + erased > 0 || flipped; }
@@ -29,6 +31,11 @@ struct ApplyReport {
 // It is their only writer: the pin root's lock sees to that.  The maps must outlive it.
 class Applier {
  public:
+  template <typename K, typename V>
+  using Table = compile::Table<K, V>;
+  template <typename K, typename V>
+  using Parts = compile::Parts<K, V>;
+
   explicit Applier(maps::ConfigMaps maps) : maps_(std::move(maps)) {}
 
   // On an error the configuration in force is the one before, unless the kernel ran out of
@@ -36,20 +43,17 @@ class Applier {
   Result<ApplyReport> Apply(const compile::Wanted& wanted);
 
   // What nx_subnet holds on the side in force.
-  Result<compile::Table<std::uint32_t, nx_subnet>> Subnets();
+  Result<Parts<std::uint32_t, nx_subnet>> Subnets();
 
   // Jiffies per second as an earlier natrixd recorded it; 0 when none did.
   Result<std::uint32_t> RecordedHz() const;
 
  private:
-  template <typename K, typename V>
-  using Table = compile::Table<K, V>;
-
   struct Side {
     Table<nx_prefix, nx_net> net;
     Table<nx_fip_key, nx_fip> fip;
-    Table<std::uint32_t, nx_subnet> subnet;
-    Table<nx_policy_key, nx_policy> policy;
+    Parts<std::uint32_t, nx_subnet> subnet;
+    Parts<nx_policy_key, nx_policy> policy;
     Table<nx_port_key, nx_port_member> ports;
     nx_config config{};
   };
@@ -57,7 +61,7 @@ class Applier {
   static bool Holds(const Side& side, const compile::Wanted& wanted);
   Result<> ReadLive();
   Result<> CheckRoom(const compile::Wanted& wanted) const;
-  Result<> Write(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> Write(const compile::Wanted& wanted, bool idle_is_unread, ApplyReport& report);
   Result<> WriteSide(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
   Result<> WritePorts(const compile::Wanted& wanted, ApplyReport& report);
   Result<> WriteShared(const compile::Wanted& wanted, ApplyReport& report);
@@ -67,10 +71,12 @@ class Applier {
   Result<> WaitForReaders() const;
 
   maps::ConfigMaps maps_;
-  bool known_ = false;  // whether the rest is what the maps hold
+  std::chrono::steady_clock::time_point started_;
+  bool settled_ = false;  // nobody reads the idle side: the last Apply ended as it should
+  bool known_ = false;    // whether the rest is what the maps hold
   std::uint32_t generation_ = 0;
   std::array<Side, 2> sides_;
-  Table<nx_set_key, nx_set_member> set_;
+  Parts<nx_set_key, nx_set_member> set_;
   Table<std::uint32_t, nx_device> device_;
   Table<nx_addr, nx_local> local_;
   std::vector<nx_port_word> port_;

@@ -250,7 +250,7 @@ Result<> Daemon::Adopt(model::Config config) {
   auto metrics =
       MakeMetrics([&](const char* name) { return datapath_->MapFd(name); }, config.node.name);
   if (!metrics) return std::unexpected(std::move(metrics).error());
-  compile::Wanted wanted = compile::Compile(config, *host, *previous);
+  compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made});
   if (auto done = Follow(wanted); !done) return done;
   metrics_.Answer(*std::move(metrics));
   config_ = std::move(config);

@@ -33,12 +33,15 @@ struct PolicyRule {
   Family family() const {
     return sources.empty() ? destinations.front().family() : sources.front().family();
   }
+  friend bool operator==(const PolicyRule&, const PolicyRule&) = default;
 };
 
 // One gateway node of a centralized Subnet: "node1:192.168.0.101" or "node1".
 struct GatewayNode {
   std::string name;
   std::optional<Address> egress;  // what pods leave with there; none: the device's address
+
+  friend bool operator==(const GatewayNode&, const GatewayNode&) = default;
 };
 
 // Kube-OVN's Subnet, the fields that decide node rules (facts: pkg/daemon/gateway.go).
@@ -59,6 +62,8 @@ struct Subnet {
   bool IsManaged() const { return vpc == "ovn-cluster" && (vlan.empty() || logical_gateway); }
   // Whether its NAT policy is in force: OVN-NAT-POLICY has a rule for it.
   bool HasPolicy() const { return IsManaged() && nat_outgoing && !policies.empty(); }
+
+  friend bool operator==(const Subnet&, const Subnet&) = default;
 };
 
 struct FloatingIp {

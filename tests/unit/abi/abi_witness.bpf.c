@@ -6,8 +6,10 @@
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
+#include "maps/abi/ports.h"
 #include "maps/abi/reason.h"
 #include "maps/abi/set.h"
+#include "maps/abi/subnet.h"
 
 struct nx_addr w_addr;
 struct nx_prefix w_prefix;
@@ -32,5 +34,14 @@ enum nx_verdict_kind w_verdict_kind;
 struct nx_net w_net;
 struct nx_set_key w_set_key;
 struct nx_set_member w_set_member;
+struct nx_subnet w_subnet;
+struct nx_policy_key w_policy_key;
+struct nx_policy w_policy;
+enum nx_policy_side w_policy_side;
+struct nx_gateway w_gateway;
+enum nx_direction w_direction;
+struct nx_port_key w_port_key;
+struct nx_port_member w_port_member;
+
 struct nx_fip_key w_fip_key;
 struct nx_fip w_fip;

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <linux/pkt_cls.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "maps/config_maps.h"
+#include "tests/bpf/datapath.h"
+#include "userspace/compile/compile.h"
+#include "userspace/daemon/applier.h"
+
+// What a large configuration costs.  The bounds are several times what a quiet machine shows
+// (docs/measurements.md): they catch another order of growth, not a slow day.
+namespace natrix {
+namespace {
+
+using namespace support;
+using Clock = std::chrono::steady_clock;
+
+double MillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+double Median(std::vector<double> values) {
+  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
+  return values[values.size() / 2];
+}
+
+model::Prefix Prefix(const std::string& text) { return *model::Prefix::Parse(text); }
+
+class Scale : public Datapath {
+ protected:
+  void Policy(model::Subnet& subnet, int rules) const {
+    subnet.policies.clear();
+    for (int i = 0; i < rules; ++i) {
+      model::PolicyRule rule{.src_ips = {}, .dst_ips = {}, .sources = {}, .destinations = {}};
+      rule.sources = {subnet.cidrs[0]};
+      rule.destinations = {Prefix(v6() ? fmt::format("2001:db8:ff:{:x}::/64", i)
+                                       : fmt::format("192.{}.{}.0/24", 1 + i / 256, i % 256))};
+      rule.action = i % 2 ? model::PolicyAction::kNat : model::PolicyAction::kForward;
+      subnet.policies.push_back(rule);
+    }
+  }
+  model::Config ManySubnets(int count) const {
+    model::Config many = config;
+    many.subnets.clear();
+    for (int i = 0; i < count; ++i) {
+      model::Subnet subnet;
+      subnet.name = fmt::format("subnet-{}", i);
+      subnet.cidrs = {Prefix(v6() ? fmt::format("fd00:10:{:x}::/112", i)
+                                  : fmt::format("10.{}.{}.0/24", i / 256, i % 256))};
+      subnet.nat_outgoing = true;
+      Policy(subnet, 10);
+      many.subnets.push_back(subnet);
+    }
+    return many;
+  }
+};
+NATRIX_BOTH_FAMILIES(Scale);
+
+TEST_P(Scale, AThousandSubnetsWithTenRulesEach) {
+  const auto fd_of = [&](const char* map) -> Result<int> {
+    return bpf_object__find_map_fd_by_name(skel()->obj, map);
+  };
+  auto maps = maps::ConfigMaps::Open(fd_of);
+  ASSERT_TRUE(maps) << maps.error().ToString();
+  daemon::Applier applier(*std::move(maps));
+  compile::Wanted live;
+  // Milliseconds until the packets saw it, and until it was all done.
+  const auto apply = [&](const model::Config& wanted) {
+    const auto start = Clock::now();
+    auto made = compile::Compile(wanted, {}, {*applier.Subnets(), live.made});
+    const double compiled = MillisecondsSince(start);
+    const auto report = applier.Apply(made);
+    EXPECT_TRUE(report) << report.error().ToString();
+    live = std::move(made);
+    return std::pair(compiled + std::chrono::duration<double, std::milli>(report->in_force).count(),
+                     MillisecondsSince(start));
+  };
+  model::Config many = ManySubnets(1000);
+  model::Config none = config;
+  none.subnets.clear();
+  std::vector<double> whole, whole_settled, one, one_settled;
+  for (int round = 0; round < 5; ++round) {
+    apply(none);
+    const auto [in_force, settled] = apply(many);
+    whole.push_back(in_force);
+    whole_settled.push_back(settled);
+    for (int change = 0; change < 5; ++change) {
+      many.subnets[500].policies[0].destinations[0].address.bytes.byte[12] ^= 1;
+      const auto [one_in_force, one_done] = apply(many);
+      one.push_back(one_in_force);
+      one_settled.push_back(one_done);
+    }
+  }
+  apply(none);
+  fmt::print("from empty: in force {:.1f} ms, settled {:.1f} ms\n", Median(whole),
+             Median(whole_settled));
+  fmt::print("one subnet: in force {:.2f} ms, settled {:.2f} ms\n", Median(one),
+             Median(one_settled));
+  EXPECT_LT(Median(whole), 2000);
+  EXPECT_LT(Median(one), 50);
+}
+
+// Nanoseconds in the kernel for the first packet of a flow that a policy of so many rules judges.
+TEST_P(Scale, AThousandRulesCostANewFlowLittleMoreThanOne) {
+  constexpr int kFlows = 2000;
+  std::uint16_t port = 1024;
+  const auto first_packets = [&](int rules) {
+    Policy(config.subnets[0], rules);
+    Apply();
+    std::vector<double> costs;
+    for (int i = 0; i < kFlows; ++i) {
+      PacketSpec spec = Udp(cast().pod, cast().web);
+      spec.sport = port = static_cast<std::uint16_t>(port == 65535 ? 1024 : port + 1);
+      const Bytes frame = Build(spec, {"02:00:00:00:00:01", "02:00:00:00:00:02"})[0];
+      LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
+                  .data_size_in = static_cast<std::uint32_t>(frame.size()));
+      const InNetwork inside(ns());
+      EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skel()->progs.nx_out), &run), 0);
+      EXPECT_EQ(run.retval, static_cast<std::uint32_t>(TC_ACT_UNSPEC));
+      costs.push_back(run.duration);
+    }
+    return Median(costs);
+  };
+  std::vector<double> one, thousand;
+  for (int round = 0; round < 5; ++round) {
+    one.push_back(first_packets(1));
+    thousand.push_back(first_packets(1000));
+  }
+  fmt::print("first packet: 1 rule {:.0f} ns, 1000 rules {:.0f} ns, ratio {:.2f}\n", Median(one),
+             Median(thousand), Median(thousand) / Median(one));
+  RecordProperty("ratio", fmt::format("{:.2f}", Median(thousand) / Median(one)));
+  EXPECT_LT(Median(thousand), 2 * Median(one));
+}
+
+}  // namespace
+}  // namespace natrix
