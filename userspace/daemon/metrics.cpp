@@ -192,8 +192,8 @@ std::string HostName() {
 
 }  // namespace
 
-Result<std::shared_ptr<prometheus::Collectable>> MakeMetrics(const maps::FdOf& fd_of,
-                                                             const std::string& node) {
+Result<std::shared_ptr<const prometheus::Collectable>> MakeMetrics(const maps::FdOf& fd_of,
+                                                                   const std::string& node) {
   auto maps = maps::CounterMaps::Open(fd_of);
   if (!maps) return std::unexpected(std::move(maps).error());
   maps::Opener open(fd_of);

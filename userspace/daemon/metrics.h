@@ -14,7 +14,7 @@ namespace natrix::daemon {
 // What a scrape is answered with: read from the maps at that moment, so that nothing is counted
 // twice and nothing is lost before a first sample.  `node` is Kube-OVN's label `hostname`; empty:
 // the kernel's name of this host.  The fds of the maps are borrowed.
-Result<std::shared_ptr<prometheus::Collectable>> MakeMetrics(const maps::FdOf& fd_of,
-                                                             const std::string& node);
+Result<std::shared_ptr<const prometheus::Collectable>> MakeMetrics(const maps::FdOf& fd_of,
+                                                                   const std::string& node);
 
 }  // namespace natrix::daemon
