@@ -13,12 +13,15 @@
 
 namespace natrix::loader {
 
+// `lo` has it in every network namespace (LOOPBACK_IFINDEX, include/net/flow.h).
+inline constexpr std::uint32_t kLoopbackIndex = 1;
+
 // A device to attach to, and the programs of its role.
 struct Attachment {
   std::uint32_t ifindex = 0;
   std::string name;
   int ingress_fd = -1;
-  int egress_fd = -1;
+  int egress_fd = -1;  // -1: nothing at this hook
 
   int fd(Hook hook) const { return hook == Hook::kIngress ? ingress_fd : egress_fd; }
 };

@@ -82,6 +82,7 @@ Result<AttachOutcome> ClsactAttacher::Attach(const Attachment& wanted) {
 
   AttachOutcome outcome;
   for (const Hook hook : kHooks) {
+    if (wanted.fd(hook) < 0) continue;
     const auto running = RunningProgram(wanted.ifindex, hook);
     const auto id = ProgramId(wanted.fd(hook));
     if (!running) return Fail(running.error(), wanted.name);

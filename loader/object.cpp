@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -57,6 +58,17 @@ Error LoadFailure(int err, const std::vector<ProgramLog>& logs) {
   return Error::Plain(std::move(what));
 }
 
+// What the kernel calls this process's network namespace (SO_NETNS_COOKIE, Linux 5.14).
+Result<std::uint64_t> OwnNetnsCookie() {
+  const UniqueFd any(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!any) return Fail(errno, "open a socket");
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  if (getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+    return Fail(errno, "read the cookie of the network namespace");
+  return cookie;
+}
+
 // Pins `fd` at `path`, replacing what is there without a moment in which nothing is.
 Result<> PinOver(int fd, const std::string& path) {
   const std::string fresh = path + "-new";
@@ -95,6 +107,9 @@ Result<Datapath> Datapath::Load(const PinRoot& root, const TableSizes& sizes) {
   bpf_map__set_max_entries(maps.nx_embryo, 2 * sizes.max_embryos);
 
   if (auto adopted = datapath.Adopt(root); !adopted) return std::unexpected(adopted.error());
+  const auto cookie = OwnNetnsCookie();
+  if (!cookie) return std::unexpected(cookie.error());
+  datapath.skeleton_->rodata->nx_netns_cookie = *cookie;
   // An adopted ring keeps its size.
   datapath.skeleton_->rodata->nx_clock_size = bpf_map__max_entries(maps.nx_clock);
   if (auto loaded = LoadObject(datapath.object()); !loaded) return std::unexpected(loaded.error());
@@ -161,7 +176,9 @@ ProgramFds Datapath::programs() const {
   const auto& progs = skeleton_->progs;
   return {.pod_ingress = bpf_program__fd(progs.nx_pod_in),
           .uplink_ingress = bpf_program__fd(progs.nx_uplink_in),
-          .egress = bpf_program__fd(progs.nx_out)};
+          .egress = bpf_program__fd(progs.nx_out),
+          .loopback_ingress = bpf_program__fd(progs.nx_lo_in),
+          .connect = {bpf_program__fd(progs.nx_connect4), bpf_program__fd(progs.nx_connect6)}};
 }
 int Datapath::clock_start_fd() const { return bpf_program__fd(skeleton_->progs.nx_clock_start); }
 int Datapath::jiffies_fd() const { return bpf_program__fd(skeleton_->progs.nx_jiffies); }

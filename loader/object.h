@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,6 +26,8 @@ struct ProgramFds {
   int pod_ingress = -1;
   int uplink_ingress = -1;
   int egress = -1;
+  int loopback_ingress = -1;
+  std::array<int, 2> connect = {-1, -1};  // in the order of kConnectPins
 };
 
 // Loads `object` (opened).  On failure the error has the program's name, the last lines of the

@@ -5,12 +5,11 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
+#include "loader/attacher.h"
 #include "userspace/base/unique_fd.h"
 
 namespace natrix::loader {
 namespace {
-
-constexpr int kLoopback = 1;  // in every network namespace
 
 // r0 = TC_ACT_UNSPEC; exit
 Result<UniqueFd> LoadPassProgram() {
@@ -29,7 +28,8 @@ Result<UniqueFd> LoadPassProgram() {
 Result<bool> HasTcxLinks() {
   auto program = LoadPassProgram();
   if (!program) return Fail(std::move(program).error(), "probe for tcx");
-  const UniqueFd link(bpf_link_create(program->get(), kLoopback, BPF_TCX_INGRESS, nullptr));
+  const UniqueFd link(
+      bpf_link_create(program->get(), int{kLoopbackIndex}, BPF_TCX_INGRESS, nullptr));
   if (link) return true;
   // EINVAL: an attach type that this kernel does not know.
   if (errno == EINVAL || errno == EOPNOTSUPP) return false;

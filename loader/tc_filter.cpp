@@ -5,7 +5,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
-#include "loader/rtnetlink.h"
+#include "userspace/base/rtnetlink.h"
 
 namespace natrix::loader {
 namespace {

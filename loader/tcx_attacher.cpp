@@ -53,6 +53,7 @@ Result<> TcxAttacher::Adopt() {
 Result<AttachOutcome> TcxAttacher::Attach(const Attachment& wanted) {
   AttachOutcome outcome;
   for (const Hook hook : kHooks) {
+    if (wanted.fd(hook) < 0) continue;
     auto done = AttachHook(wanted, hook);
     if (!done)
       return Fail(std::move(done).error(), fmt::format("{} {}", wanted.name, HookName(hook)));

@@ -22,6 +22,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto ports_left = open.Open<HashMapView<nx_port_key, nx_port_member>>("nx_ports_left");
   auto ports_right = open.Open<HashMapView<nx_port_key, nx_port_member>>("nx_ports_right");
   auto set = open.Open<LpmMapView<nx_set_key, nx_set_member>>("nx_set");
+  auto probe = open.Open<HashMapView<nx_probe_key, nx_probe>>("nx_probe");
   auto device = open.Open<HashMapView<std::uint32_t, nx_device>>("nx_device");
   auto local = open.Open<HashMapView<nx_addr, nx_local>>("nx_local");
   auto port = open.Open<ArrayMapView<nx_port_word>>("nx_port");
@@ -35,6 +36,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
                     .policy = {*policy_left, *policy_right},
                     .ports = {*ports_left, *ports_right},
                     .set = *set,
+                    .probe = *probe,
                     .device = *device,
                     .local = *local,
                     .port = *port,

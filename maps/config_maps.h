@@ -7,6 +7,7 @@
 #include "maps/abi/config.h"
 #include "maps/abi/device.h"
 #include "maps/abi/ports.h"
+#include "maps/abi/probe.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
 #include "maps/array_map_view.h"
@@ -29,6 +30,7 @@ struct ConfigMaps {
   std::array<LpmMapView<nx_policy_key, nx_policy>, 2> policy;
   std::array<HashMapView<nx_port_key, nx_port_member>, 2> ports;
   LpmMapView<nx_set_key, nx_set_member> set;
+  HashMapView<nx_probe_key, nx_probe> probe;
   HashMapView<std::uint32_t, nx_device> device;
   HashMapView<nx_addr, nx_local> local;
   ArrayMapView<nx_port_word> port;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bpf/hook/connect.h"
 #include "bpf/hook/egress.h"
 #include "bpf/hook/finish.h"
 #include "bpf/hook/ingress.h"
+#include "bpf/hook/loopback.h"
 #include "bpf/lib/clock.h"
 
 /* The programs of the datapath.  Names: maps/abi/names.h. */
@@ -31,6 +33,26 @@ int nx_out(struct __sk_buff *skb)
 	/* Said once: an encapsulated packet passes another egress hook. */
 	skb->tc_index = 0;
 	return action;
+}
+
+SEC("tc")
+int nx_lo_in(struct __sk_buff *skb)
+{
+	struct nx_pkt pkt = {};
+
+	return finish(skb, &pkt, loopback(skb, &pkt));
+}
+
+SEC("cgroup/connect4")
+int nx_connect4(struct bpf_sock_addr *ctx)
+{
+	return connect4(ctx);
+}
+
+SEC("cgroup/connect6")
+int nx_connect6(struct bpf_sock_addr *ctx)
+{
+	return connect6(ctx);
 }
 
 /* Run by the loader with BPF_PROG_TEST_RUN. */

@@ -9,6 +9,7 @@
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
 #include "maps/abi/ports.h"
+#include "maps/abi/probe.h"
 #include "maps/abi/reason.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
@@ -150,6 +151,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nx_port_word);
 } nx_port SEC(".maps");
+
+/* Probes that a proxy takes over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_PROBES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_probe_key);
+	__type(value, struct nx_probe);
+} nx_probe SEC(".maps");
 
 /* Packets and bytes per reason. */
 struct {

@@ -7,7 +7,8 @@
 #define NX_LAYOUT 2
 
 /* Where everything is pinned: maps/<map>, progs/<prog>,
- * links/<device>-<ifindex>-<hook> (bpffs refuses dots: eth0.7 is eth0_7 here).
+ * links/<device>-<ifindex>-<hook> (bpffs refuses dots: eth0.7 is eth0_7 here),
+ * links/cgroup-connect4, links/cgroup-connect6.
  */
 #define NX_PIN_ROOT "/sys/fs/bpf/natrix"
 
@@ -15,6 +16,10 @@
 #define NX_PROG_POD_INGRESS "nx_pod_in"
 #define NX_PROG_UPLINK_INGRESS "nx_uplink_in"
 #define NX_PROG_EGRESS "nx_out"
+/* Of kubelet probes (maps/abi/probe.h): one on `lo`, two on the root cgroup. */
+#define NX_PROG_LOOPBACK_INGRESS "nx_lo_in"
+#define NX_PROG_CONNECT4 "nx_connect4"
+#define NX_PROG_CONNECT6 "nx_connect6"
 /* Run once by the loader, by BPF_PROG_TEST_RUN: starts the expiry clock, and
  * tells which jiffy it is (retval: low 32 bits).
  */

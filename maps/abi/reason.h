@@ -56,7 +56,10 @@
 	  "R11: centralized gateway, egress address")                          \
 	X(NX_R_ORPHAN, 37, DROP,                                               \
 	  "TCP without SYN and flow, may not leave its subnet")                \
-	X(NX_R_MARKED_LOCAL, 38, PASS, "NodePort with local policy: marked")
+	X(NX_R_MARKED_LOCAL, 38, PASS, "NodePort with local policy: marked")   \
+	X(NX_R_PROBE, 39, PASS, "probe of a pod, given to the proxy's socket") \
+	X(NX_R_PROBE_NO_PROXY, 40, DROP,                                       \
+	  "probe of a pod, and no proxy listens for it")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -171,6 +171,8 @@ void Datapath::Apply() {
   Fill(maps.nx_subnet_left, wanted.subnet.All());
   Fill(maps.nx_policy_left, wanted.policy.All());
   Fill(maps.nx_ports_left, wanted.ports);
+  Clear(maps.nx_probe, sizeof(nx_probe_key));
+  Fill(maps.nx_probe, wanted.probe);
   Fill(maps.nx_device, wanted.device);
   Fill(maps.nx_local, wanted.local);
   for (std::uint32_t word = 0; word < NX_PORT_WORDS; ++word)
@@ -189,6 +191,7 @@ Outcome Datapath::Run(Hook hook, const Bytes& frame, std::uint32_t mark) {
   const auto& progs = skeleton_->progs;
   const bpf_program* program = hook == Hook::kPodIn      ? progs.nx_pod_in
                                : hook == Hook::kUplinkIn ? progs.nx_uplink_in
+                               : hook == Hook::kLoopback ? progs.nx_lo_in
                                                          : progs.nx_out;
   const auto before = ReadCounts(skeleton_->maps.nx_count);
   const bool sound = support::Dissect(frame) && !support::VerifyChecksums(frame).AnyBad();

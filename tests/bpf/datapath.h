@@ -42,7 +42,7 @@ inline constexpr Cast kCast[2] = {
     {"fd00:10:16::10", "fd00:10:16::11", "fd00:10:17::10", "fd00:100:64::2", "fd00:172:18::3",
      "fd00:172:18::4", "fd00:10:96::a", "2001:db8::80", "2001:db8:1::1", "fd00:172:18::50"}};
 
-enum class Hook { kPodIn, kUplinkIn, kOut };
+enum class Hook { kPodIn, kUplinkIn, kOut, kLoopback };
 
 // What a program did with one frame.
 struct Outcome {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/netns/traffic_everyone.h"
+#include "tests/netns/traffic_flip.h"
 
 // Connections while natrixd is killed, comes back, or takes another configuration.
 namespace natrix::netns {
@@ -96,6 +97,8 @@ TEST(TrafficReload, AHundredConfigurationsHarmNoPacketOfFiftyFlows) {
   EXPECT_GE(generation, 100U);
   everyone.ExpectUnharmed(10);
 }
+
+TEST(TrafficReload, TwoRulesThatBelongTogetherChangeTogether) { RunFlips(200); }
 
 }  // namespace
 }  // namespace natrix::netns

@@ -87,17 +87,30 @@ void TrafficNode::Write(const std::string& text) {
   if (!done) support::ThrowErrno("write the configuration");
 }
 
-void TrafficNode::Start() {
+void TrafficNode::Start(std::vector<std::string> command) {
   const std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get());
-  daemon_ = support::Process(&node(), {ProgramPath("natrixd"), "--config", path});
+  for (const std::string& word : {ProgramPath("natrixd"), std::string("--config"), path})
+    command.push_back(word);
+  command.insert(command.end(), options_.arguments.begin(), options_.arguments.end());
+  daemon_ = support::Process(&node(), command);
   daemon_.WaitForLine(" ready ", Scaled(milliseconds(20000)));
 }
 
-void TrafficNode::Reload(int number) {
-  Write(ConfigText(options_, number));
+void TrafficNode::Reload(int number) { Reload(ConfigText(options_, number)); }
+
+void TrafficNode::Reload(const std::string& text) {
+  Write(text);
   const std::size_t so_far = daemon_.Output().size();
   daemon_.Signal(SIGHUP);
   daemon_.WaitForLine(" reload ok ", Scaled(milliseconds(10000)), so_far);
+}
+
+void TrafficNode::SetWords(const std::string& words) {
+  options_.words = words;
+  if (IsRunning())
+    Reload(0);
+  else
+    Write(ConfigText(options_, 0));
 }
 
 Json TrafficNode::Natrix(std::vector<std::string> words) const {

@@ -36,17 +36,24 @@ class TrafficNode {
     // Further devices, beside eth0 and ovn0.
     std::vector<std::string> uplinks = {};
     std::vector<std::string> pod_devices = {};
+    // More of natrixd's own.
+    std::vector<std::string> arguments = {};
   };
   TrafficNode() : TrafficNode(Options{}) {}
   explicit TrafficNode(const Options& options);
 
-  // natrixd, started and ready.
-  void Start();
+  // natrixd, started and ready; run by a command if there is one: {"setpriv", ...}.
+  void Start(std::vector<std::string> command = {});
   // kill -9.
   void Kill() { daemon_.Kill(); }
   bool IsRunning() { return daemon_.IsRunning(); }
   // Puts a configuration with one more subnet, 10.24.<number>.0/24, in force; with none when 0.
   void Reload(int number);
+  // Puts a configuration of one's own in force, Start() has done so when natrixd is not running.
+  void Reload(const std::string& text);
+  // Puts a configuration with these top-level words, in place of Options::words, in force; or, as
+  // long as natrixd does not run, up for the next start.
+  void SetWords(const std::string& words);
   std::string Log() const { return daemon_.Output(); }
 
   // What `natrix WORDS --json` prints.

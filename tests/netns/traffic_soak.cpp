@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/netns/traffic_everyone.h"
+#include "tests/netns/traffic_flip.h"
 #include "tests/netns/traffic_flood.h"
 #include "tests/netns/traffic_race.h"
 
@@ -46,6 +47,8 @@ TEST(Soak, Restart) {
       "restart: {} times killed; {} rounds of talk over 22 flows and ever new ones, none harmed\n",
       times, everyone.Rounds());
 }
+
+TEST(Soak, Flip) { RunFlips(Number("NATRIX_SOAK_FLIPS", 1000)); }
 
 TEST(Soak, Race) { RunRace(Number("NATRIX_SOAK_SECONDS", 30), Number("NATRIX_SOAK_ROUNDS", 3)); }
 

@@ -19,6 +19,10 @@
 #define IPV6_FREEBIND 78
 #endif
 
+#ifndef IPV6_TRANSPARENT
+#define IPV6_TRANSPARENT 75
+#endif
+
 namespace natrix::netns {
 
 using support::InNetwork;
@@ -117,10 +121,30 @@ UniqueFd Listen(const Namespace& ns, const Point& local) {
   return fd;
 }
 
-std::optional<UniqueFd> TryConnect(const Namespace& ns, const Point& local, const Point& remote) {
+UniqueFd ListenTransparent(const Namespace& ns, const Point& local, bool reuse_port) {
   UniqueFd fd = OpenBound(ns, SOCK_STREAM, local);
+  // After bind(2), so for this socket alone: it is asked of the socket, not of its place.
+  if (reuse_port) Set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+  if (local.v6())
+    Set(fd.get(), IPPROTO_IPV6, IPV6_TRANSPARENT, 1, "IPV6_TRANSPARENT");
+  else
+    Set(fd.get(), IPPROTO_IP, IP_TRANSPARENT, 1, "IP_TRANSPARENT");
+  if (::listen(fd.get(), 16) != 0) ThrowErrno("listen on " + ToString(local));
+  return fd;
+}
+
+UniqueFd OpenTcp(const Namespace& ns, const Point& local) {
+  return OpenBound(ns, SOCK_STREAM, local);
+}
+
+bool ConnectTcp(int fd, const Point& remote) {
   const SocketAddress address = ToSocketAddress(remote);
-  if (::connect(fd.get(), address.get(), address.size) != 0) return std::nullopt;
+  return ::connect(fd, address.get(), address.size) == 0;
+}
+
+std::optional<UniqueFd> TryConnect(const Namespace& ns, const Point& local, const Point& remote) {
+  UniqueFd fd = OpenTcp(ns, local);
+  if (!ConnectTcp(fd.get(), remote)) return std::nullopt;
   return fd;
 }
 
@@ -154,10 +178,7 @@ Point RemoteOf(int fd) {
   return ToPoint(address);
 }
 
-bool ConnectUdp(int fd, const Point& remote) {
-  const SocketAddress address = ToSocketAddress(remote);
-  return ::connect(fd, address.get(), address.size) == 0;
-}
+bool ConnectUdp(int fd, const Point& remote) { return ConnectTcp(fd, remote); }
 
 bool SendTo(int fd, const Point& to, View bytes) {
   const SocketAddress address = ToSocketAddress(to);

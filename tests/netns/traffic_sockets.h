@@ -34,10 +34,16 @@ milliseconds Scaled(milliseconds limit);
 
 UniqueFd OpenUdp(const support::Namespace& ns, const Point& local);
 UniqueFd Listen(const support::Namespace& ns, const Point& local);
+// One that may stand for any address (IP_TRANSPARENT), as a proxy's does.
+UniqueFd ListenTransparent(const support::Namespace& ns, const Point& local,
+                           bool reuse_port = false);
 // A TCP connection from `local`, whose port may be 0.  Nullopt with errno set when it is refused
 // or does not come about within ten seconds.
 std::optional<UniqueFd> TryConnect(const support::Namespace& ns, const Point& local,
                                    const Point& remote);
+// The same in two steps.
+UniqueFd OpenTcp(const support::Namespace& ns, const Point& local);
+bool ConnectTcp(int fd, const Point& remote);
 UniqueFd Connect(const support::Namespace& ns, const Point& local, const Point& remote);
 UniqueFd Accept(int listener);
 

@@ -159,7 +159,27 @@ std::string NatText(const Config& config, Family family) {
   return nat.Text();
 }
 
-std::string MangleText(Family family) {
+// pkg/daemon/gateway_linux.go with --enable-tproxy.
+void AddProbes(Table& mangle, const Config& config, Family family) {
+  if (config.tproxy.probes.empty()) return;
+  mangle.Chain("OVN-PREROUTING")
+      .Chain("OVN-OUTPUT")
+      .Add("PREROUTING", "-m comment --comment \"kube-ovn prerouting rules\" -j OVN-PREROUTING")
+      .Add("OUTPUT", "-m comment --comment \"kube-ovn output rules\" -j OVN-OUTPUT");
+  for (const model::Probe& probe : config.tproxy.probes) {
+    const auto proxy = model::FirstOf(config.tproxy.on_ip, family);
+    if (probe.pod_ip.family() != family || !proxy) continue;
+    const std::string match =
+        fmt::format("-d {}/{} -p tcp -m tcp --dport {}", probe.pod_ip.ToString(),
+                    family == Family::kIpv4 ? 32 : 128, probe.port);
+    mangle.Add("OVN-OUTPUT", match + " -j MARK --set-xmark 0x90003/0x90003")
+        .Add("OVN-PREROUTING", fmt::format("{} -j TPROXY --on-port {} --on-ip {} "
+                                           "--tproxy-mark 0x90004/0x90004",
+                                           match, config.tproxy.on_port, proxy->ToString()));
+  }
+}
+
+std::string MangleText(const Config& config, Family family) {
   Table mangle("mangle", family);
   for (const char* chain : {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
     mangle.Policy(chain);
@@ -168,6 +188,7 @@ std::string MangleText(Family family) {
       .Add("OVN-POSTROUTING",
            "-p tcp -m set --match-set @subnets src -m tcp --tcp-flags RST RST "
            "-m state --state INVALID -j DROP");
+  AddProbes(mangle, config, family);
   return mangle.Text();
 }
 
@@ -210,7 +231,7 @@ std::string IpsetText(const Config& config) {
 }
 
 std::string IptablesText(const Config& config, Family family) {
-  return NatText(config, family) + MangleText(family) + FilterText(config, family);
+  return NatText(config, family) + MangleText(config, family) + FilterText(config, family);
 }
 
 std::string YamlText(const Config& config) {
@@ -234,6 +255,11 @@ std::string YamlText(const Config& config) {
   for (const model::FloatingIp& fip : config.floating_ips)
     text += fmt::format("  - {{external: \"{}\", internal: \"{}\"}}\n", fip.external.ToString(),
                         fip.internal.ToString());
+  if (config.tproxy.probes.empty()) return text;
+  text += fmt::format("tproxy:\n  onPort: {}\n  onIP: {}\n  probes:\n", config.tproxy.on_port,
+                      YamlList(config.tproxy.on_ip, address));
+  for (const model::Probe& probe : config.tproxy.probes)
+    text += fmt::format("    - {{podIP: \"{}\", port: {}}}\n", probe.pod_ip.ToString(), probe.port);
   return text;
 }
 

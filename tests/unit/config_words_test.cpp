@@ -72,6 +72,10 @@ std::string Show(const model::Config& c) {
   if (c.metrics.listen) out += c.metrics.listen->ToString();
   for (const model::FloatingIp& f : c.floating_ips)
     out += fmt::format("{}={};", f.external.ToString(), f.internal.ToString());
+  for (const model::Probe& p : c.tproxy.probes)
+    out += fmt::format("{}:{};", p.pod_ip.ToString(), p.port);
+  out += fmt::format("{}{} {:x} {:x} {}", lines(Texts(c.tproxy.on_ip)), c.tproxy.on_port,
+                     c.tproxy.output_mark, c.tproxy.prerouting_mark, c.tproxy.table);
   out +=
       fmt::format("|{:x} {:x} {:x} {:x}|{}", c.marks.masquerade, c.marks.local, c.marks.policy_nat,
                   c.marks.policy_forward, static_cast<int>(c.masquerade.port_choice));
@@ -221,6 +225,18 @@ TEST(ConfigWords, TheExampleIsRight) {
 // One word of the table at a time.
 class EveryWord : public testing::TestWithParam<Key> {
  protected:
+  // The same for a word of `tproxy`, or of one of its probes.
+  static std::string WithTproxy(const Key& key, const std::string& word) {
+    const std::string onto = "tproxy: {onIP: [172.18.0.9], probes: [{";
+    const std::string pod = key.name() == "podIP" && !word.empty() ? word : "podIP: 10.0.0.1";
+    const std::string port = key.name() == "port" && !word.empty() ? word : "port: 79";
+    if (key.parent() == "tproxy.probes[]") return kNode + onto + pod + ", " + port + "}]}\n";
+    if (key.name() == "onIP") return kNode + fmt::format("tproxy: {{probes: [], {}}}\n", word);
+    if (key.name() == "probes")
+      return kNode + fmt::format("tproxy: {{onIP: [172.18.0.9], {}}}\n",
+                                 word.empty() ? "probes: []" : word);
+    return kNode + onto + fmt::format("{}, {}}}], {}}}\n", pod, port, word);
+  }
   // A whole configuration in which the word has this value; "" leaves it out.
   static std::string With(const Key& key, const std::string& value) {
     const std::string word = value.empty() ? "" : fmt::format("{}: {}", key.name(), value);
@@ -249,6 +265,7 @@ class EveryWord : public testing::TestWithParam<Key> {
       return kNode + fmt::format("floatingIPs: [{{{}, {}: 10.0.0.2}}]\n", mine,
                                  external ? "internal" : "external");
     }
+    if (parent.starts_with("tproxy")) return WithTproxy(key, word);
     return kNode + fmt::format("{}: {{{}}}\n", parent, word);
   }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "loader/cgroup_hooks.h"
 #include "loader/clock.h"
 #include "loader/link_pins.h"
 #include "loader/load_error.h"
@@ -36,6 +37,18 @@ TEST(LinkPin, OfSomebodyElseIsNone) {
   for (const char* name :
        {"", "eth0", "eth0-2", "-2-ingress", "eth0--ingress", "eth0-2-xdp", "eth0-2x-ingress"})
     EXPECT_FALSE(loader::ParseLinkPin(name)) << name;
+}
+
+TEST(Cgroup2Mounts, AreThoseOfThatTypeInTheirOrder) {
+  EXPECT_THAT(loader::Cgroup2Mounts("sysfs /sys sysfs rw 0 0\n"
+                                    "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"
+                                    "cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0\n"
+                                    "none /a\\040b\\134c cgroup2 ro 0 0\n"
+                                    "cgroup2 /tmp tmpfs rw 0 0\n"),
+              testing::ElementsAre("/sys/fs/cgroup/unified", "/a b\\c"));
+  EXPECT_THAT(loader::Cgroup2Mounts("cgroup2 /x cgroup2"), testing::ElementsAre("/x"));
+  for (const char* none : {"", "\n\n", "cgroup2", "cgroup2 ", "cgroup2 /x", "tmpfs /y\\04 tmpfs"})
+    EXPECT_THAT(loader::Cgroup2Mounts(none), IsEmpty()) << none;
 }
 
 TEST(LogTail, IsTheLastLines) {

@@ -24,6 +24,7 @@ GOOD = {
     "policyOrder": "first-match",
     "ipvs": {"clusterIPs": ["10.96.0.1,tcp:443", "fd00::a,udp:53"], "localNodePortsTCP": [30080]},
     "metrics": {"listen": "[::1]:9188"},
+    "tproxy": {"probes": [{"podIP": "fd00:241::2", "port": 80}], "onIP": ["172.18.0.3"], "outputMark": "0x90003"},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -58,6 +59,11 @@ BAD = [
     (["flows"], {"maxEmbryos": 0}),
     (["floatingIPs"], [{"external": "172.18.0.50"}]),
     (["otherNodes"], ["node2"]),
+    (["tproxy"], {"onPort": 8102}),
+    (["tproxy", "probes", 0, "port"], "http"),
+    (["tproxy", "probes", 0, "port"], 65536),
+    (["tproxy", "onIP"], "172.18.0.3"),
+    (["tproxy", "table"], 0),
 ]
 
 

@@ -7,6 +7,7 @@
 
 #include "loader/teardown.h"
 #include "userspace/cli/command.h"
+#include "userspace/shim/routing_table.h"
 
 namespace natrix::cli {
 namespace {
@@ -16,16 +17,17 @@ using loader::PinRootLock;
 // A natrixd that was told to stop may need a moment.
 constexpr std::chrono::milliseconds kPatience(3000);
 
-int Print(const Context& context, const loader::Removed& removed) {
+int Print(const Context& context, const loader::Removed& removed, std::size_t routing) {
   if (context.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"links", removed.links},
                                               {"filters", removed.filters},
                                               {"maps", removed.maps},
-                                              {"programs", removed.programs}}
+                                              {"programs", removed.programs},
+                                              {"routing", routing}}
                            .dump(2));
-  else if (removed.any())
-    fmt::print("removed {} links, {} filters, {} programs, {} maps\n", removed.links,
-               removed.filters, removed.programs, removed.maps);
+  else if (removed.any() || routing > 0)
+    fmt::print("removed {} links, {} filters, {} programs, {} maps, {} rules and routes\n",
+               removed.links, removed.filters, removed.programs, removed.maps, routing);
   else
     fmt::print("nothing to remove\n");
   return kOk;
@@ -47,10 +49,13 @@ int Detach(const Context& context) {
     }
     lock = *std::move(acquired);
   }
-  // Filters may be there without any pin: a look is worth it in any case.
+  // Filters and rules may be there without any pin: a look is worth it in any case.
   auto removed = loader::RemoveAll(context.root);
   if (!removed) return Report(removed.error());
-  return Print(context, *removed);
+  // After the hooks that mark connections for it.
+  const auto routing = shim::RemoveRouting();
+  if (!routing) return Report(routing.error());
+  return Print(context, *removed, *routing);
 }
 
 }  // namespace natrix::cli

@@ -1,36 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <bpf/bpf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "loader/link_pins.h"
-#include "loader/tc_filter.h"
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
 #include "maps/abi/set.h"
 #include "maps/keyed_map_view.h"
 #include "maps/pinned_map.h"
+#include "userspace/cli/attached.h"
 #include "userspace/cli/command.h"
 #include "userspace/cli/pinned_maps.h"
 #include "userspace/cli/table.h"
+#include "userspace/cli/tproxy_status.h"
 
 namespace natrix::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using loader::Hook;
 
 struct DeviceStatus {
   std::uint32_t ifindex = 0;
   std::string name;
   std::string role;
-  std::array<std::uint32_t, 2> prog_ids{};  // by Hook; 0: nothing of ours is attached
+  ProgramIds prog_ids{};  // 0: nothing of ours is attached
 
   bool attached() const { return prog_ids[0] != 0 && prog_ids[1] != 0; }
 };
@@ -50,19 +48,12 @@ struct NodeStatus {
   int layout = 0;
   std::vector<DeviceStatus> devices;
   std::vector<TableStatus> tables;
+  std::optional<TproxyStatus> tproxy;
 
-  bool degraded() const { return !std::ranges::all_of(devices, &DeviceStatus::attached); }
+  bool degraded() const {
+    return !std::ranges::all_of(devices, &DeviceStatus::attached) || (tproxy && tproxy->degraded());
+  }
 };
-
-// The program a pinned tcx link runs and where; nullopt when it is gone or of another kind.
-std::optional<bpf_link_info> LinkAt(const std::string& path) {
-  const UniqueFd link(bpf_obj_get(path.c_str()));
-  bpf_link_info info{};
-  __u32 size = sizeof(info);
-  if (!link || bpf_link_get_info_by_fd(link.get(), &info, &size) != 0) return std::nullopt;
-  if (info.type != BPF_LINK_TYPE_TCX) return std::nullopt;
-  return info;
-}
 
 Result<> FindAttached(const loader::PinRoot& root, NodeStatus& status) {
   const auto pins = loader::ListLinkPins(root);
@@ -71,18 +62,7 @@ Result<> FindAttached(const loader::PinRoot& root, NodeStatus& status) {
     const auto device = std::ranges::find(status.devices, pin.ifindex, &DeviceStatus::ifindex);
     status.method = pin.what == "clsact" ? "clsact" : "tcx";
     if (device == status.devices.end()) continue;
-    if (pin.what != "clsact") {
-      const auto info = LinkAt(root.LinksDir() + "/" + pin.file);
-      if (info && info->tcx.ifindex == pin.ifindex)
-        device->prog_ids[pin.what == "ingress" ? 0 : 1] = info->prog_id;
-      continue;
-    }
-    for (const Hook hook : loader::kHooks) {
-      const auto filters = loader::ListFilters(pin.ifindex, hook);
-      if (!filters) return std::unexpected(filters.error());
-      for (const auto& filter : *filters)
-        if (filter.IsOurs()) device->prog_ids[hook == Hook::kIngress ? 0 : 1] = filter.prog_id;
-    }
+    if (auto done = AddAttached(root, pin, device->prog_ids); !done) return done;
   }
   return {};
 }
@@ -144,6 +124,9 @@ Result<NodeStatus> Collect(const Context& context) {
   if (auto done = FindAttached(context.root, status); !done) return std::unexpected(done.error());
   if (auto done = AddTables(pins, *generation & 1, status); !done)
     return std::unexpected(done.error());
+  auto tproxy = CollectTproxy(context.root, pins);
+  if (!tproxy) return std::unexpected(std::move(tproxy).error());
+  status.tproxy = *std::move(tproxy);
   return status;
 }
 
@@ -169,7 +152,8 @@ Json ToJson(const NodeStatus& status) {
           {"hz", status.hz},
           {"degraded", status.degraded()},
           {"devices", std::move(devices)},
-          {"tables", std::move(tables)}};
+          {"tables", std::move(tables)},
+          {"tproxy", status.tproxy ? status.tproxy->ToJson() : Json()}};
 }
 
 void PrintTables(const NodeStatus& status) {
@@ -188,6 +172,7 @@ void PrintTables(const NodeStatus& status) {
   for (const auto& table : status.tables)
     tables.Add({table.name, fmt::to_string(table.entries), fmt::to_string(table.max_entries)});
   fmt::print("{}\n{}", devices.Render(), tables.Render());
+  if (status.tproxy) fmt::print("\n{}", status.tproxy->Render());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <limits>
 
@@ -23,9 +24,13 @@ std::uint32_t Jiffies(std::uint32_t seconds, std::uint32_t hz) {
       std::min<std::uint64_t>(jiffies, std::numeric_limits<std::int32_t>::max()));
 }
 
+// As the wire has it.
+__be16 BigEndian(std::uint16_t port) {
+  return std::endian::native == std::endian::little ? __builtin_bswap16(port) : port;
+}
+
 nx_addr FirstOf(Family family, const std::vector<Address>& addresses) {
-  const auto found = std::ranges::find(addresses, family, &Address::family);
-  return found == addresses.end() ? nx_addr{} : found->bytes;
+  return model::FirstOf(addresses, family).value_or(Address{}).bytes;
 }
 
 nx_config Scalars(const model::Config& config, const model::Host& host) {
@@ -39,6 +44,9 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   scalars.mark_policy_nat = marks.policy_nat;
   scalars.mark_policy_forward = marks.policy_forward;
   scalars.mark_untrusted = marks.masquerade | marks.local | marks.policy_nat | marks.policy_forward;
+  // A pod's packet must not find the way that only probes of this node take.
+  if (!config.tproxy.probes.empty())
+    scalars.mark_untrusted |= config.tproxy.output_mark | config.tproxy.prerouting_mark;
   scalars.ephemeral_min = host.ephemeral.first;
   scalars.ephemeral_max = host.ephemeral.last;
   scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
@@ -82,6 +90,18 @@ Table<nx_port_key, nx_port_member> Ports(const model::Ipvs& ipvs) {
                   nx_port_member{1});
   AddPorts(table, NX_L4_TCP, ipvs.local_ports_tcp);
   AddPorts(table, NX_L4_UDP, ipvs.local_ports_udp);
+  return table;
+}
+
+Table<nx_probe_key, nx_probe> Probes(const model::Tproxy& tproxy) {
+  Table<nx_probe_key, nx_probe> table;
+  for (const model::Probe& probe : tproxy.probes)
+    table.emplace(nx_probe_key{probe.pod_ip.bytes, BigEndian(probe.port), 0},
+                  nx_probe{.proxy = FirstOf(probe.pod_ip.family(), tproxy.on_ip),
+                           .proxy_port = BigEndian(tproxy.on_port),
+                           .pad = 0,
+                           .mark_output = tproxy.output_mark,
+                           .mark_prerouting = tproxy.prerouting_mark});
   return table;
 }
 
@@ -142,6 +162,7 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
                              SetEntries(OtherSetsOf(config))));
   wanted.fip = FloatingIps(config.floating_ips);
   if (config.ipvs) wanted.ports = Ports(*config.ipvs);
+  wanted.probe = Probes(config.tproxy);
   return wanted;
 }
 

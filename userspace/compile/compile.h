@@ -11,6 +11,7 @@
 #include "maps/abi/config.h"
 #include "maps/abi/device.h"
 #include "maps/abi/ports.h"
+#include "maps/abi/probe.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
 #include "userspace/compile/subnets.h"
@@ -30,6 +31,7 @@ struct Wanted {
   Parts<nx_policy_key, nx_policy> policy;
   Table<nx_port_key, nx_port_member> ports;
   Parts<nx_set_key, nx_set_member> set;
+  Table<nx_probe_key, nx_probe> probe;
   Table<std::uint32_t, nx_device> device;
   Table<nx_addr, nx_local> local;
   std::array<nx_port_word, NX_PORT_WORDS> port{};

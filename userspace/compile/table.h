@@ -63,9 +63,14 @@ Edits<K, V> Diff(const Table<K, V>& live, const Table<K, V>& wanted) {
 template <typename K, typename V>
 Table<K, V> Unshared(const Parts<K, V>& a, const Parts<K, V>& b) {
   Table<K, V> own;
+  auto other = b.begin();
   for (const auto& [name, part] : a) {
-    const auto other = b.find(name);
-    if (other == b.end() || other->second != part) own.insert(part->begin(), part->end());
+    // A part has its place in both, mostly at the same step.
+    while (other != b.end() && other->second != part && other->first < name) ++other;
+    if (other != b.end() && other->second == part)
+      ++other;
+    else
+      own.insert(part->begin(), part->end());
   }
   return own;
 }

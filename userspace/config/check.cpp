@@ -15,6 +15,7 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/config/check_tproxy.h"
 #include "userspace/config/overlap.h"
 #include "userspace/config/policy.h"
 
@@ -251,6 +252,7 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckPolicies(decoded, diagnostics);
   CheckFloatingIps(decoded, diagnostics);
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
+  CheckTproxy(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);
   CheckPorts(decoded, diagnostics);
   CheckSubnetCount(decoded, diagnostics);

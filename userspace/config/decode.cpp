@@ -125,6 +125,34 @@ void DecodeFloatingIp(const Mapping& map, Decoded& out) {
   out.places.floating_ips.push_back(places);
 }
 
+void DecodeProbe(const Mapping& map, Decoded& out) {
+  std::optional<model::Address> pod_ip;
+  std::optional<std::uint16_t> port;
+  Places::Tproxy::Probe places;
+  places.pod_ip = map.Into(pod_ip, "podIP", ReadAddress);
+  places.port = map.Into(port, "port", ReadPort);
+  if (!pod_ip || !port) return;
+  out.config.tproxy.probes.push_back({*pod_ip, *port});
+  out.places.tproxy.probes.push_back(places);
+}
+
+void DecodeTproxy(const Mapping& map, Decoded& out) {
+  model::Tproxy& tproxy = out.config.tproxy;
+  Places::Tproxy& places = out.places.tproxy;
+  for (const Mapping& probe : map.SubList("probes")) DecodeProbe(probe, out);
+  map.Into(tproxy.on_port, "onPort", ReadPort);
+  map.IntoList(tproxy.on_ip, &places.on_ip, "onIP", ReadAddress);
+  for (const model::Family family : {model::Family::kIpv4, model::Family::kIpv6})
+    if (const auto node = model::FirstOf(out.config.node.addresses, family);
+        node && !model::FirstOf(tproxy.on_ip, family))
+      tproxy.on_ip.push_back(*node);
+  const std::size_t before = map.diagnostics().count();
+  places.output_mark = map.Into(tproxy.output_mark, "outputMark", ReadMark);
+  places.prerouting_mark = map.Into(tproxy.prerouting_mark, "preroutingMark", ReadMark);
+  places.readable = map.diagnostics().count() == before;
+  places.table = map.Into(tproxy.table, "table", ReadCount);
+}
+
 void DecodeMarks(const Mapping& map, Decoded& out) {
   model::Marks& marks = out.config.marks;
   Places::Marks& places = out.places.marks;
@@ -172,6 +200,7 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
   DecodeChoice(*top, "dropOrphans", out.config.orphan_drop);
   if (const auto ipvs = top->Sub("ipvs")) DecodeIpvs(*ipvs, out);
   for (const Mapping& floating : top->SubList("floatingIPs")) DecodeFloatingIp(floating, out);
+  if (const auto tproxy = top->Sub("tproxy")) DecodeTproxy(*tproxy, out);
   if (const auto marks = top->Sub("marks")) DecodeMarks(*marks, out);
   if (const auto masquerade = top->Sub("masquerade"))
     DecodeMasquerade(*masquerade, out.config.masquerade);

@@ -34,6 +34,18 @@ struct Places {
     Span policy_forward;
     bool readable = true;  // false: one of them is not what was written, but a default
   };
+  struct Tproxy {
+    struct Probe {
+      Span pod_ip;
+      Span port;
+    };
+    std::vector<Span> on_ip;  // of what was written, not of what the node's addresses stand in for
+    Span output_mark;
+    Span prerouting_mark;
+    Span table;
+    std::vector<Probe> probes;
+    bool readable = true;  // false: a mark is not what was written, but a default
+  };
   std::vector<Span> addresses;
   std::vector<Span> uplinks;
   std::vector<Span> pod_devices;
@@ -44,6 +56,7 @@ struct Places {
   std::vector<Span> cluster_ips;
   std::vector<Span> local_ports_tcp;
   std::vector<Span> local_ports_udp;
+  Tproxy tproxy;
   Marks marks;
 };
 

@@ -129,6 +129,34 @@ std::vector<Key> WrittenKeys() {
      .text = "The pod's address, of the same family. With several floating IPs of one pod, the first "
              "one stands for it when it calls itself."},
 
+    {.path = "tproxy", .type = Type::kMap,
+     .text = "Kubelet probes of pods that the node cannot reach, which a proxy on the node takes "
+             "over (Kube-OVN's `--enable-tproxy`, for pods of a VPC of their own). Without it, "
+             "nothing of it is installed."},
+    {.path = "tproxy.probes", .type = Type::kMaps, .required = true,
+     .example = "[{podIP: 10.241.39.2, port: 80}]",
+     .text = "What is probed: TCP, whoever of the node's own processes calls."},
+    {.path = "tproxy.probes[].podIP", .type = Type::kAddress, .required = true,
+     .example = "10.241.39.2", .text = "The pod's address."},
+    {.path = "tproxy.probes[].port", .type = Type::kCount, .required = true, .example = "80",
+     .text = "The port that the pod's livenessProbe or readinessProbe asks, as a number.",
+     .least = 1, .most = 65535},
+    {.path = "tproxy.onIP", .type = Type::kAddresses, .fallback = "[]",
+     .example = "[172.18.0.3, \"fd00:172:18::3\"]",
+     .text = "Where the proxy listens, one address of each family. A family that is left out has the "
+             "first one of `node.addresses`."},
+    {.path = "tproxy.onPort", .type = Type::kCount, .fallback = "8102", .example = "18102",
+     .text = "The port on which it listens.", .least = 1, .most = 65535},
+    {.path = "tproxy.outputMark", .type = Type::kMark, .fallback = "0x90003", .example = "0xb0003",
+     .text = "Bits set in the mark of a socket that connects to one of the probes, before it is "
+             "routed."},
+    {.path = "tproxy.preroutingMark", .type = Type::kMark, .fallback = "0x90004",
+     .example = "0xb0004", .text = "Bits set in the mark of a packet that is given to the proxy."},
+    {.path = "tproxy.table", .type = Type::kCount, .fallback = "10001", .example = "10002",
+     .text = "The route table that both marks ask for; natrix writes its one route, `local default "
+             "dev lo`.",
+     .least = 1, .most = 4294967295},
+
     {.path = "marks", .type = Type::kMap,
      .text = "Bits of the packet mark that natrix shares with others. They are cleared from what "
              "pods send."},

@@ -135,6 +135,12 @@ std::optional<std::uint32_t> ReadCount(const Node& node, const Key& key, Diagnos
   return static_cast<std::uint32_t>(*number);
 }
 
+std::optional<std::uint16_t> ReadPort(const Node& node, const Key& key, Diagnostics& diagnostics) {
+  const std::optional<std::uint32_t> number = ReadCount(node, key, diagnostics);
+  if (!number) return std::nullopt;
+  return static_cast<std::uint16_t>(*number);
+}
+
 std::optional<std::uint32_t> ReadMark(const Node& node, const Key& key, Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
   const std::optional<std::uint64_t> number = ParseInteger(node.text);

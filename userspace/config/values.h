@@ -18,6 +18,7 @@ namespace natrix::config {
 std::optional<std::string> ReadName(const Node& node, const Key& key, Diagnostics& diagnostics);
 std::optional<bool> ReadBool(const Node& node, const Key& key, Diagnostics& diagnostics);
 std::optional<std::uint32_t> ReadCount(const Node& node, const Key& key, Diagnostics& diagnostics);
+std::optional<std::uint16_t> ReadPort(const Node& node, const Key& key, Diagnostics& diagnostics);
 std::optional<std::uint32_t> ReadMark(const Node& node, const Key& key, Diagnostics& diagnostics);
 // Seconds.
 std::optional<std::uint32_t> ReadDuration(const Node& node, const Key& key,

@@ -158,7 +158,8 @@ Result<> Applier::ReadLive() {
   auto ports = maps_.port.ReadAll();
   if (!ports) return std::unexpected(std::move(ports).error());
   port_ = *std::move(ports);
-  return InOrder([&] { return Read(maps_.set, set_); }, [&] { return Read(maps_.device, device_); },
+  return InOrder([&] { return Read(maps_.set, set_); }, [&] { return Read(maps_.probe, probe_); },
+                 [&] { return Read(maps_.device, device_); },
                  [&] { return Read(maps_.local, local_); },
                  [&] {
                    known_ = true;
@@ -174,6 +175,7 @@ Result<> Applier::CheckRoom(const Wanted& wanted) const {
                  [&] { return Fits(wanted.policy, maps_.policy[0].info()); },
                  [&] { return Fits(wanted.ports, maps_.ports[0].info()); },
                  [&] { return Fits(wanted.set, maps_.set.info()); },
+                 [&] { return Fits(wanted.probe, maps_.probe.info()); },
                  [&] { return Fits(wanted.device, maps_.device.info()); },
                  [&] { return Fits(wanted.local, maps_.local.info()); });
 }
@@ -253,11 +255,14 @@ Result<> Applier::WritePorts(const Wanted& wanted, ApplyReport& report) {
 }
 
 // The maps that have one copy: what is new must be there before the side that asks for it is in
-// force, what is old must stay until nobody can ask.  nx_set is for looking only.
+// force, what is old must stay until nobody can ask.  nx_set is for looking only, and entries of
+// nx_probe are about nothing but themselves.
 Result<> Applier::WriteShared(const Wanted& wanted, ApplyReport& report) {
   return InOrder([&] { return WritePorts(wanted, report); },
                  [&] { return Upsert(maps_.device, wanted.device, device_, report); },
                  [&] { return Upsert(maps_.local, wanted.local, local_, report); },
+                 [&] { return Erase(maps_.probe, wanted.probe, probe_, report); },
+                 [&] { return Upsert(maps_.probe, wanted.probe, probe_, report); },
                  [&] { return Replace(maps_.set, wanted.set, set_, report); });
 }
 

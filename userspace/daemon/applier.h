@@ -77,6 +77,7 @@ class Applier {
   std::uint32_t generation_ = 0;
   std::array<Side, 2> sides_;
   Parts<nx_set_key, nx_set_member> set_;
+  Table<nx_probe_key, nx_probe> probe_;
   Table<std::uint32_t, nx_device> device_;
   Table<nx_addr, nx_local> local_;
   std::vector<nx_port_word> port_;

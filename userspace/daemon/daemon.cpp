@@ -99,6 +99,9 @@ Result<> Daemon::LoadDatapath(const model::Flows& flows) {
   if (!attacher) return std::unexpected(std::move(attacher).error());
   attacher_ = *std::move(attacher);
   log_.info("attach method={}", attacher_->method());
+  auto probes = ProbeSteering::Create(root_, *attacher_, datapath_->programs(), log_);
+  if (!probes) return std::unexpected(std::move(probes).error());
+  probes_.emplace(*std::move(probes));
   return {};
 }
 
@@ -120,7 +123,7 @@ Result<> Daemon::OpenSources() {
   signals_ = *std::move(signals);
   auto loop = EventLoop::Create();
   auto netlink =
-      loader::Rtnetlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_TC});
+      Rtnetlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_TC});
   auto settle = Timer::Create();
   auto tick = Timer::Create();
   if (!loop) return std::unexpected(std::move(loop).error());
@@ -144,8 +147,11 @@ Result<> Daemon::Run() {
     last_error_ = error;
     notify_.Status(StatusLine());
   };
+  const auto removed = [this] {
+    if (probes_->OnRemoval()) settle_->ArmOnce(kSettle);
+  };
   for (auto& watched :
-       {loop_->Watch(signals_.get(), [this] { OnSignal(); }),
+       {loop_->Watch(signals_.get(), [this] { OnSignal(); }), loop_->Watch(probes_->fd(), removed),
         loop_->Watch(netlink_->fd(), [this] { OnNetlink(); }),
         loop_->Watch(tick_->fd(), [this] { OnTick(); }), loop_->Watch(settle_->fd(), settled)})
     if (!watched) return watched;
@@ -202,7 +208,9 @@ void Daemon::OnMessage(const nlmsghdr& message) {
 
 // Somebody removed a qdisc or a filter: perhaps ours.  false: it is no concern of ours.
 bool Daemon::SuspectTc(std::uint32_t ifindex) {
-  if (attacher_->method() == "tcx" || !managed_.contains(ifindex)) return false;
+  const bool ours =
+      managed_.contains(ifindex) || (ifindex == loader::kLoopbackIndex && probes_->has_loopback());
+  if (attacher_->method() == "tcx" || !ours) return false;
   if (brake_.Brakes(ifindex, RepairBrake::Clock::now())) return false;
   suspects_.insert(ifindex);
   return true;
@@ -239,7 +247,7 @@ Result<> Daemon::Reconcile() {
   auto host = AskHost();
   if (!host) return std::unexpected(std::move(host).error());
   compile::FollowHost(config_, *host, wanted_);
-  return Follow(wanted_);
+  return Follow(config_, wanted_);
 }
 
 Result<> Daemon::Adopt(model::Config config) {
@@ -251,7 +259,7 @@ Result<> Daemon::Adopt(model::Config config) {
       MakeMetrics([&](const char* name) { return datapath_->MapFd(name); }, config.node.name);
   if (!metrics) return std::unexpected(std::move(metrics).error());
   compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made});
-  if (auto done = Follow(wanted); !done) return done;
+  if (auto done = Follow(config, wanted); !done) return done;
   metrics_.Answer(*std::move(metrics));
   config_ = std::move(config);
   wanted_ = std::move(wanted);
@@ -264,7 +272,9 @@ Result<model::Host> Daemon::AskHost() const {
   return host;
 }
 
-Result<> Daemon::Follow(const compile::Wanted& wanted) {
+Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& wanted) {
+  // Nobody is sent to a proxy that the map does not know, before or after.
+  bool probes = config.tproxy.probes.empty() && probes_->Follow(config);
   // A device has its entry in nx_device as long as it has our programs.
   DetachUnwanted(wanted);
   auto report = applier_->Apply(wanted);
@@ -273,13 +283,15 @@ Result<> Daemon::Follow(const compile::Wanted& wanted) {
   if (report->changed())
     log_.info("apply generation={} written={} erased={}", report->generation, report->written,
               report->erased);
-  if (AttachWanted(wanted) && !other_method_removed_) RemoveOtherMethod();
+  const bool attached = AttachWanted(wanted);
+  if (!config.tproxy.probes.empty()) probes = probes_->Follow(config);
+  if (attached && probes && !other_method_removed_) RemoveOtherMethod();
   return {};
 }
 
 void Daemon::DetachUnwanted(const compile::Wanted& wanted) {
   for (const std::uint32_t ifindex : attacher_->Attached()) {
-    if (wanted.device.contains(ifindex)) continue;
+    if (wanted.device.contains(ifindex) || ifindex == loader::kLoopbackIndex) continue;
     auto done = attacher_->Detach(ifindex);
     const auto known = managed_.find(ifindex);
     const std::string name = known == managed_.end() ? "?" : known->second.name;
@@ -359,7 +371,7 @@ void Daemon::RemoveOtherMethod() {
 
 std::string Daemon::StatusLine() const {
   return fmt::format("devices={} generation={} method={} failed={}", managed_.size(), generation_,
-                     attacher_->method(), attach_errors_.size());
+                     attacher_->method(), attach_errors_.size() + probes_->failed());
 }
 
 }  // namespace natrix::daemon

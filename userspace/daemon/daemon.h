@@ -13,14 +13,15 @@
 #include "loader/attacher.h"
 #include "loader/object.h"
 #include "loader/pin_root.h"
-#include "loader/rtnetlink.h"
 #include "userspace/base/result.h"
+#include "userspace/base/rtnetlink.h"
 #include "userspace/compile/compile.h"
 #include "userspace/config/load.h"
 #include "userspace/daemon/applier.h"
 #include "userspace/daemon/event_loop.h"
 #include "userspace/daemon/metrics_server.h"
 #include "userspace/daemon/notify.h"
+#include "userspace/daemon/probe_steering.h"
 #include "userspace/daemon/repair_brake.h"
 #include "userspace/model/config.h"
 
@@ -76,7 +77,7 @@ class Daemon {
   Result<> Reconcile();
   // Puts another configuration in force; on an error the one before is still config_.
   Result<> Adopt(model::Config config);
-  Result<> Follow(const compile::Wanted& wanted);
+  Result<> Follow(const model::Config& config, const compile::Wanted& wanted);
   Result<model::Host> AskHost() const;
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
@@ -100,6 +101,7 @@ class Daemon {
   std::optional<Applier> applier_;
   MetricsServer metrics_;  // behind datapath_: it borrows fds
   std::unique_ptr<loader::Attacher> attacher_;
+  std::optional<ProbeSteering> probes_;
   std::map<std::uint32_t, Managed> managed_;            // by ifindex
   std::set<std::uint32_t> suspects_;                    // devices whose attachment may be lost
   std::map<std::uint32_t, std::string> attach_errors_;  // logged once, not every tick
@@ -109,7 +111,7 @@ class Daemon {
   std::uint32_t generation_ = 0;
 
   std::optional<EventLoop> loop_;
-  std::optional<loader::Rtnetlink> netlink_;
+  std::optional<Rtnetlink> netlink_;
   std::optional<Timer> settle_;  // gathers a burst of notifications
   std::optional<Timer> tick_;    // looks after what nobody tells us
   UniqueFd signals_;

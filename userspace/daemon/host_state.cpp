@@ -9,14 +9,13 @@
 #include <map>
 #include <optional>
 
-#include "loader/rtnetlink.h"
 #include "userspace/base/file.h"
+#include "userspace/base/rtnetlink.h"
 #include "userspace/daemon/port_list.h"
 
 namespace natrix::daemon {
 namespace {
 
-using loader::Rtnetlink;
 using DevicesByIndex = std::map<std::uint32_t, model::Device>;
 
 // Calls visit(const nlattr*) for each attribute after a header of `size` bytes.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -85,6 +86,26 @@ struct Marks {
   std::uint32_t policy_forward = 0x90002;
 };
 
+// A kubelet probe of a pod that the node cannot reach.
+struct Probe {
+  Address pod_ip;
+  std::uint16_t port = 0;
+
+  friend auto operator<=>(const Probe& a, const Probe& b) = default;
+};
+
+// Probes that a proxy on the node takes over (Kube-OVN's --enable-tproxy).  Without one, nothing
+// of it is installed.
+struct Tproxy {
+  std::vector<Probe> probes;
+  std::vector<Address> on_ip;  // where the proxy listens: at most one of each family, one for each
+                               // family of the probes
+  std::uint16_t on_port = 8102;
+  std::uint32_t output_mark = 0x90003;
+  std::uint32_t prerouting_mark = 0x90004;
+  std::uint32_t table = 10001;  // the route table that both marks ask for
+};
+
 struct PortRange {
   std::uint16_t first = 0;
   std::uint16_t last = 0;
@@ -139,6 +160,9 @@ inline constexpr Timeouts kDefaultTimeouts = [] {
   return seconds;
 }();
 
+// The first of them that is of this family.
+std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family family);
+
 struct Config {
   Node node;
   std::vector<Subnet> subnets;
@@ -148,6 +172,7 @@ struct Config {
   PolicyOrder policy_order = PolicyOrder::kNatFirst;
   OrphanDrop orphan_drop = OrphanDrop::kGatewayAddress;
   std::optional<Ipvs> ipvs;  // none: kube-proxy does not run in IPVS mode
+  Tproxy tproxy;
   Marks marks;
   Masquerade masquerade;
   Flows flows;

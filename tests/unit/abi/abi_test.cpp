@@ -108,8 +108,9 @@ TEST(Abi, WitnessHasEveryTypeOfTheContract) {
 
 // Names that bpftool prints whole (BPF_OBJ_NAME_LEN is 16, with its NUL).
 TEST(Abi, ProgramNamesAreNotCutShort) {
-  for (const std::string name : {NX_PROG_POD_INGRESS, NX_PROG_UPLINK_INGRESS, NX_PROG_EGRESS,
-                                 NX_PROG_CLOCK_START, NX_PROG_JIFFIES})
+  for (const std::string name :
+       {NX_PROG_POD_INGRESS, NX_PROG_UPLINK_INGRESS, NX_PROG_EGRESS, NX_PROG_CLOCK_START,
+        NX_PROG_JIFFIES, NX_PROG_LOOPBACK_INGRESS, NX_PROG_CONNECT4, NX_PROG_CONNECT6})
     EXPECT_LT(name.size(), 16u) << name;
 }
 

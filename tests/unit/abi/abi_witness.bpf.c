@@ -7,6 +7,7 @@
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
 #include "maps/abi/ports.h"
+#include "maps/abi/probe.h"
 #include "maps/abi/reason.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
@@ -45,3 +46,6 @@ struct nx_port_member w_port_member;
 
 struct nx_fip_key w_fip_key;
 struct nx_fip w_fip;
+
+struct nx_probe_key w_probe_key;
+struct nx_probe w_probe;

@@ -10,7 +10,7 @@
 
 #include "userspace/base/result.h"
 
-namespace natrix::loader {
+namespace natrix {
 
 // A message is valid during the call only.
 using OnMessage = std::function<void(const nlmsghdr&)>;
@@ -42,6 +42,14 @@ class Rtnetlink {
     return {};
   }
 
+  // Asks for a change: `message` is one that mnl_nlmsg_put_header began, with its type and NLM_F_*
+  // of its own.  Returns when the kernel has done it, or why it did not.
+  Result<> Change(nlmsghdr* message);
+
+  // The kernel then refuses a dump request that it does not understand wholly, and filters by
+  // what the request names (NETLINK_GET_STRICT_CHK).
+  Result<> BeStrict();
+
   // Hands over what has arrived; does not block.  false: messages were lost (ENOBUFS), and the
   // caller must look at everything anew.
   Result<bool> Drain(const OnMessage& on_message);
@@ -58,9 +66,10 @@ class Rtnetlink {
   // false: something changed while the kernel answered.
   Result<bool> Ask(std::uint16_t flags, std::uint16_t type, const void* header, std::size_t size,
                    const OnMessage& on_message);
+  Result<bool> Exchange(nlmsghdr* message, const OnMessage& on_message);
 
   std::unique_ptr<mnl_socket, Close> socket_;
   std::uint32_t sequence_ = 0;
 };
 
-}  // namespace natrix::loader
+}  // namespace natrix

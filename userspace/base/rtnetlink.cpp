@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/rtnetlink.h"
+#include "userspace/base/rtnetlink.h"
 
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -7,7 +7,7 @@
 #include <array>
 #include <cstring>
 
-namespace natrix::loader {
+namespace natrix {
 namespace {
 
 // What the kernel sends at most in one go.
@@ -75,8 +75,26 @@ Result<bool> Rtnetlink::Ask(std::uint16_t flags, std::uint16_t type, const void*
   nlmsghdr* message = mnl_nlmsg_put_header(request.data());
   message->nlmsg_type = type;
   message->nlmsg_flags = flags;
-  message->nlmsg_seq = ++sequence_;
   std::memcpy(mnl_nlmsg_put_extra_header(message, size), header, size);
+  return Exchange(message, on_message);
+}
+
+Result<> Rtnetlink::Change(nlmsghdr* message) {
+  message->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+  auto done = Exchange(message, [](const nlmsghdr&) {});
+  if (!done) return std::unexpected(std::move(done).error());
+  return {};
+}
+
+Result<> Rtnetlink::BeStrict() {
+  int one = 1;
+  if (mnl_socket_setsockopt(socket_.get(), NETLINK_GET_STRICT_CHK, &one, sizeof(one)) < 0)
+    return Fail(errno, "ask rtnetlink for strict checks");
+  return {};
+}
+
+Result<bool> Rtnetlink::Exchange(nlmsghdr* message, const OnMessage& on_message) {
+  message->nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(socket_.get(), message, message->nlmsg_len) < 0)
     return Fail(errno, "send rtnetlink request");
 
@@ -113,4 +131,4 @@ Result<bool> Rtnetlink::Drain(const OnMessage& on_message) {
   }
 }
 
-}  // namespace natrix::loader
+}  // namespace natrix

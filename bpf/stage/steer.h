@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include <linux/in.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/lib/addr.h"
+#include "bpf/lib/maps.h"
+
+/* The cookie of the network namespace that natrixd runs in (the loader's to
+ * set).  0 is no namespace's: nothing is steered.
+ */
+const volatile __u64 nx_netns_cookie = 0;
+
+/* asm-generic; the kernel's own numbers, of which no header of user space that BPF
+ * may include has both.
+ */
+#define NX_SOL_SOCKET 1
+#define NX_SO_MARK 36
+#define NX_SOCK_STREAM 1
+
+/* A process connects: if it is to a probe of the list, its socket gets the
+ * mark by which it is routed to `lo` (OVN-OUTPUT: -d POD -p tcp --dport PORT
+ * -j MARK --set-xmark 0x90003/0x90003).
+ *
+ *   reads    the socket's type, protocol and network namespace
+ *   writes   its mark, under the entry's mask
+ *   maps     nx_probe
+ *   returns  nothing: a connection is never refused here
+ *
+ * Before the connection is routed, so that its source address is chosen by
+ * the route that it really takes; a rule in an OUTPUT chain comes after.  The
+ * hook sits on the root cgroup, so processes of all pods come by: the
+ * namespace tells them from the node's own.
+ *
+ * Concurrent: a socket connects on one CPU, under its lock.
+ */
+static __always_inline void stage_steer(struct bpf_sock_addr *ctx,
+					const struct nx_addr *to)
+{
+	struct nx_probe_key key = { .pod = *to };
+	struct nx_probe *probe;
+	int mark = 0;
+
+	if (ctx->type != NX_SOCK_STREAM || ctx->protocol != IPPROTO_TCP ||
+	    bpf_get_netns_cookie(ctx) != nx_netns_cookie)
+		return;
+	key.port = (__be16)ctx->user_port;
+	probe = bpf_map_lookup_elem(&nx_probe, &key);
+	if (!probe)
+		return;
+	if (bpf_getsockopt(ctx, NX_SOL_SOCKET, NX_SO_MARK, &mark, sizeof(mark)))
+		return;
+	mark |= probe->mark_output;
+	/* Only a wrong length or option could make it fail. */
+	bpf_setsockopt(ctx, NX_SOL_SOCKET, NX_SO_MARK, &mark, sizeof(mark));
+}

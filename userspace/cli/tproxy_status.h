@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/pin_root.h"
+#include "userspace/base/result.h"
+#include "userspace/cli/pinned_maps.h"
+
+namespace natrix::cli {
+
+// What steers kubelet probes to their proxy, part by part.
+struct TproxyStatus {
+  struct Part {
+    std::string name;  // "lo ingress", "ip rule fwmark 0x90003/0x90003"
+    bool there = false;
+    std::string state;  // "prog 12", "MISSING: ..."
+  };
+  std::size_t probes = 0;
+  std::vector<std::string> proxies;  // "172.18.0.3:8102"
+  std::vector<Part> parts;
+
+  bool degraded() const;
+  nlohmann::ordered_json ToJson() const;
+  std::string Render() const;
+};
+
+// nullopt: there are no probes.
+Result<std::optional<TproxyStatus>> CollectTproxy(const loader::PinRoot& root, PinnedMaps& pins);
+
+}  // namespace natrix::cli
