@@ -281,8 +281,9 @@ Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& want
   if (!report) return std::unexpected(std::move(report).error());
   generation_ = report->generation;
   if (report->changed())
-    log_.info("apply generation={} written={} erased={}", report->generation, report->written,
-              report->erased);
+    log_.info("apply generation={} written={} erased={} in_force={}us", report->generation,
+              report->written, report->erased,
+              std::chrono::duration_cast<std::chrono::microseconds>(report->in_force).count());
   const bool attached = AttachWanted(wanted);
   if (!config.tproxy.probes.empty()) probes = probes_->Follow(config);
   if (attached && probes && !other_method_removed_) RemoveOtherMethod();

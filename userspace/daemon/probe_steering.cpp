@@ -66,11 +66,11 @@ Result<> ProbeSteering::FollowLoopback() {
   auto outcome = attacher_.Attach(
       {.ifindex = kLoopbackIndex, .name = "lo", .ingress_fd = programs_.loopback_ingress});
   if (!outcome) return Fail(std::move(outcome).error(), "attach device=lo");
-  if (outcome->created || outcome->replaced)
+  if (outcome->created)
     log_.info("attach device=lo ifindex={} method={} {}", kLoopbackIndex, attacher_.method(),
-              !outcome->created ? "adopted"
-              : repair          ? "repaired"
-                                : "new");
+              repair ? "repaired" : "new");
+  else if (outcome->replaced)
+    log_.info("attach device=lo ifindex={} method={} adopted", kLoopbackIndex, attacher_.method());
   return {};
 }
 
