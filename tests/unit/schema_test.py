@@ -21,10 +21,10 @@ GOOD = {
                 {"name": "b", "cidrBlock": "10.17.0.0/16,fd00::/112"}],
     "marks": {"masquerade": 0x4000, "local": "0x80000"},
     "masquerade": {"reservedPorts": [8080, "30000-32767"]},
-    "tproxy": {"probes": [{"podIP": "fd00:241::2", "port": 80}], "onIP": ["172.18.0.3"], "outputMark": "0x90003"},
     "policyOrder": "first-match",
     "ipvs": {"clusterIPs": ["10.96.0.1,tcp:443", "fd00::a,udp:53"], "localNodePortsTCP": [30080]},
     "metrics": {"listen": "[::1]:9188"},
+    "tproxy": {"probes": [{"podIP": "fd00:241::2", "port": 80}], "onIP": ["172.18.0.3"], "outputMark": "0x90003"},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 

@@ -111,8 +111,7 @@ Result<std::vector<NamedSet>> ReadPrefixSets(PinnedMaps& pins) {
   if (!view) return std::unexpected(view.error());
   // Sets of rules come behind the others of their family: those have no rule.
   std::map<std::tuple<Family, std::string, nx_set_id>, NamedSet> sets;
-  for (SetName& name : WellKnownSets())
-    sets[{name.family, "", name.id}] = {.name = std::move(name), .members = {}};
+  for (const SetName& name : WellKnownSets()) sets[{name.family, "", name.id}].name = name;
   auto read = view->ForEach([&](const nx_set_key& key, const nx_set_member& member) {
     const Prefix prefix{.address = {key.addr}, .length = static_cast<int>(member.length)};
     const Family family = prefix.family();

@@ -29,7 +29,7 @@ struct SetName {
   model::Family family = model::Family::kIpv4;
   Kind kind = Kind::kPrefix;
   nx_set_id id = NX_SET_SUBNETS;  // kPrefix
-  std::string rule = {};          // of a NAT policy rule's set
+  std::string rule;               // of a NAT policy rule's set
   nx_l4 protocol = NX_L4_TCP;     // kPort
 };
 
