@@ -148,20 +148,6 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	return egress_write(skb, pkt, &s->source, pkt->reason);
 }
 
-/* A packet that was marked at ingress and fragmented by the kernel on its way:
- * OVN-MASQUERADE would have cleared the mark before that, for all of it.
- */
-static __always_inline void egress_unmark(struct __sk_buff *skb,
-					  const struct nx_pkt *pkt,
-					  enum nx_reason why)
-{
-	struct nx_config *config = config_of(pkt->side);
-
-	if (why == NX_R_MASQ_MARK && config &&
-	    skb->mark & config->mark_masquerade)
-		skb->mark = 0;
-}
-
 /* Everything but an established packet that ingress handed over. */
 NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
@@ -184,8 +170,7 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.called_port = slot->called_port;
 		s->new.pending = 1;
 	} else if (egress_lookup(pkt, s) == NX_PASS) {
-		if (pkt->frag == NX_FRAG_LATER)
-			egress_unmark(skb, pkt, s->snat.why);
+		handoff_unmark(skb, pkt);
 		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);
 	}
 	return egress_new(skb, pkt, s);
@@ -215,15 +200,11 @@ static __always_inline void egress_count(struct __sk_buff *skb,
 		gateway_count_new(skb, pkt);
 }
 
-static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
-					      struct nx_pkt *pkt)
+static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
+						     struct nx_pkt *pkt)
 {
 	struct nx_handoff_slot *slot;
-	enum nx_verdict v;
 
-	v = stage_parse(skb, pkt);
-	if (v != NX_CONTINUE)
-		return pkt->head ? egress_headless(pkt) : v;
 	stage_fragment(pkt);
 	pkt->side = handoff_config_side(skb);
 
@@ -238,4 +219,16 @@ static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 		return nx_drop(pkt, NX_R_WRITE_FAILED);
 	return nx_pass(pkt, pkt->error ? NX_R_ICMP_TRANSLATED :
 					 NX_R_FLOW_TRANSLATED);
+}
+
+static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
+					      struct nx_pkt *pkt)
+{
+	enum nx_verdict v = stage_parse(skb, pkt);
+
+	if (v != NX_CONTINUE)
+		return pkt->head ? egress_headless(pkt) : v;
+	v = egress_parsed(skb, pkt);
+	stage_fragment_mark(skb, pkt);
+	return v;
 }

@@ -72,6 +72,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	struct nx_flow *flow;
 	struct nx_net from, to;
 	enum nx_verdict v;
+	__u32 mark;
 
 	skb->tc_index = 0;
 	if (from_pod)
@@ -112,7 +113,9 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		return NX_DROP;
 	pkt->reason = NX_R_NOT_OURS;
 	stage_local(pkt, from, to);
+	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
+	handoff_marked(skb, pkt, mark);
 	if (to.services) {
 		v = stage_reject(skb, pkt);
 		if (v != NX_CONTINUE)

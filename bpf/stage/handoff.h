@@ -22,12 +22,14 @@
 
 /* tc_index: bits 0-5 slot, bit 6 configuration side, bits 7 and 8 say which
  * of the two are set, bit 9 that a subnet counts this packet, bit 10 that
- * ingress saw it.
+ * ingress saw it, bits 11 and 12 which bits of the mark it set.
  */
 #define NX_SIGN_SIDE 0x080
 #define NX_SIGN_SLOT 0x100
 #define NX_SIGN_COUNT 0x200
 #define NX_SIGN_SEEN 0x400
+#define NX_SIGN_MASQUERADE 0x800
+#define NX_SIGN_LOCAL 0x1000
 
 struct nx_handoff_slot {
 	struct nx_tuple tuple; /* as egress will see it */
@@ -71,6 +73,39 @@ static __always_inline bool handoff_counts(struct __sk_buff *skb)
 {
 	return skb->ingress_ifindex && (skb->tc_index & NX_SIGN_COUNT ||
 					!(skb->tc_index & NX_SIGN_SEEN));
+}
+
+/* Which of our bits ingress set in the mark, that was `before`. */
+static __always_inline void
+handoff_marked(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 before)
+{
+	struct nx_config *config = config_of(pkt->side);
+	__u32 set = skb->mark & ~before;
+
+	if (!set || !config)
+		return;
+	if (set & config->mark_masquerade)
+		skb->tc_index |= NX_SIGN_MASQUERADE;
+	if (set & config->mark_local)
+		skb->tc_index |= NX_SIGN_LOCAL;
+}
+
+/* Takes them back.  Ingress marks what looks like a new flow to it, as every
+ * packet to a Service does that the kernel gives another destination on the
+ * way (kube-proxy); the nat table marks the first one only.
+ */
+static __always_inline void handoff_unmark(struct __sk_buff *skb,
+					   const struct nx_pkt *pkt)
+{
+	struct nx_config *config = config_of(pkt->side);
+	__u32 sign = skb->tc_index;
+
+	if (!(sign & NX_SIGN_SEEN) || !config)
+		return;
+	if (sign & NX_SIGN_MASQUERADE)
+		skb->mark &= ~config->mark_masquerade;
+	if (sign & NX_SIGN_LOCAL)
+		skb->mark &= ~config->mark_local;
 }
 
 static __always_inline void handoff_flow(struct __sk_buff *skb,

@@ -176,5 +176,6 @@ struct nx_frag {
 	__be16 sport;
 	__be16 dport;
 	__u32 seen; /* jiffies, low 32 bits */
+	__u32 mark; /* that the first fragment left with */
 };
-NX_ABI_SIZE(nx_frag, 8);
+NX_ABI_SIZE(nx_frag, 12);

@@ -66,10 +66,16 @@ TEST_P(Fragments, ThatOvertakeTheFirstOneLeaveWithTheRightAddressAllTheSame) {
 
 // The kernel copies the mark to each fragment it makes after ingress marked the packet.
 TEST_P(Fragments, OfAMarkedPacketAllLoseTheMark) {
-  for (const Bytes& frame : Build(Large(cast().kept_pod, cast().web), kMacs)) {
-    const Outcome out = Run(Hook::kOut, frame, 0x4000);
-    EXPECT_EQ(out.src(), cast().node);
-    EXPECT_EQ(out.mark, 0U) << Describe(out.frame);
+  for (const std::uint32_t mark : {0x4000U, 0x80000U}) {
+    PacketSpec large = Large(cast().kept_pod, cast().web);
+    large.sport = static_cast<std::uint16_t>(41000 + (mark >> 16));
+    large.id = static_cast<std::uint16_t>(mark >> 4);
+    large.frag_id = mark;
+    for (const Bytes& frame : Build(large, kMacs)) {
+      const Outcome out = Run(Hook::kOut, frame, mark);
+      EXPECT_EQ(out.src(), cast().node);
+      EXPECT_EQ(out.mark, 0U) << Describe(out.frame);
+    }
   }
 }
 

@@ -40,9 +40,10 @@ namespace {
 
 support::Macs MacsFrom(Place place) { return {MacOf(place), GatewayMacOf(place)}; }
 
-bool IsError(const Bytes& frame) {
+// Whether nobody can answer it: an error, or a fragment without ports.
+bool IsUnanswerable(const Bytes& frame) {
   const std::optional<Layers> layers = Dissect(frame);
-  return layers && layers->inner;
+  return layers && (layers->inner || layers->fragment_offset != 0);
 }
 
 // An answer to `seen` that is otherwise like `like`.
@@ -98,7 +99,7 @@ void Exchange::Remember() {
   for (const Side* side : {&nodes_.left(), &nodes_.right()}) {
     const bool is_left = side == &nodes_.left();
     for (const Seen& seen : is_left ? last_.left : last_.right)
-      if (!IsError(seen.frame))
+      if (!IsUnanswerable(seen.frame))
         MemoryOf(*side).seen[static_cast<std::size_t>(seen.place)] = seen.frame;
   }
 }

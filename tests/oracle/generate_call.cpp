@@ -98,9 +98,67 @@ Call FloatingCall(Dice& dice, Family family, const std::vector<model::FloatingIp
   return call;
 }
 
+std::uint16_t PortOf(Dice& dice, const std::vector<model::PortRange>& ranges) {
+  const model::PortRange& range = dice.Pick(ranges);
+  return static_cast<std::uint16_t>(dice.Between(range.first, range.last));
+}
+
+// A NodePort with local policy: of this node, or of any address, from anywhere.
+Call NodePortCall(Dice& dice, Family family, const model::Ipvs& ipvs) {
+  const Cast& cast = CastOf(family);
+  const bool tcp = dice.Chance(50);
+  Call call{Place::kOutside, dice.Chance(60) ? cast.other_node : OutsideHost(dice, family), {}};
+  if (dice.Chance(15)) {
+    const Pod pod = AnyPod(dice, family);
+    call.from = pod.place;
+    call.src = pod.address;
+  }
+  call.dst = dice.Chance(30) ? cast.node : AnyPod(dice, family).address;
+  while (call.dst == call.src) call.dst = AnyPod(dice, family).address;
+  call.protocol = tcp ? support::kTcp : support::kUdp;
+  call.dport = PortOf(dice, tcp ? ipvs.local_ports_tcp : ipvs.local_ports_udp);
+  return call;
+}
+
+// What kube-proxy serves, or something beside it.
+Call ClusterIpCall(Dice& dice, Family family, const model::Ipvs& ipvs) {
+  const Pod pod = AnyPod(dice, family);
+  Call call{pod.place, pod.address, ServiceAddress(dice, family)};
+  std::vector<model::ServicePort> own;
+  for (const model::ServicePort& service : ipvs.cluster_ips)
+    if (service.address.family() == family) own.push_back(service);
+  if (own.empty()) return call;
+  const model::ServicePort& service = dice.Pick(own);
+  call.dst = service.address.ToString();
+  if (dice.Chance(80)) call.protocol = service.protocol;
+  if (dice.Chance(80)) call.dport = service.port;
+  return call;
+}
+
+// A process of the node speaks as a pod's subnet would: from its address in the join subnet.
+Call JoinCall(Dice& dice, Family family) {
+  Call call{std::nullopt, CastOf(family).join, OutsideHost(dice, family), AnyMark(dice)};
+  return call;
+}
+
+Call WholeCall(Dice& dice, Family family, const model::Config& config) {
+  const Pod pod = AnyPod(dice, family);
+  switch (dice.Weighted({70, config.ipvs ? 12U : 0U, config.ipvs ? 12U : 0U, 6})) {
+    case 0:
+      return {pod.place, pod.address, OutsideHost(dice, family)};
+    case 1:
+      return NodePortCall(dice, family, *config.ipvs);
+    case 2:
+      return ClusterIpCall(dice, family, *config.ipvs);
+    default:
+      return JoinCall(dice, family);
+  }
+}
+
 }  // namespace
 
-Call GenerateCall(Dice& dice, Family family, const model::Config& config) {
+Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope scope) {
+  if (scope == Scope::kWhole && dice.Chance(60)) return WholeCall(dice, family, config);
   const Cast& cast = CastOf(family);
   const std::vector<model::FloatingIp> fips = FloatingOf(config, family);
   const Pod pod = AnyPod(dice, family);

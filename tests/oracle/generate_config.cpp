@@ -86,7 +86,7 @@ void AddFloatingIps(Dice& dice, Config& config) {
 
 }  // namespace
 
-Config GenerateConfig(Dice& dice) {
+Config GenerateConfig(Dice& dice, Scope scope) {
   Config config;
   config.node.name = "node1";
   config.node.uplinks = {kUplink};
@@ -98,6 +98,12 @@ Config GenerateConfig(Dice& dice) {
   AddSubnets(dice, config);
   AddServices(dice, config);
   AddFloatingIps(dice, config);
+  if (scope == Scope::kWhole) {
+    AddForeignSubnets(dice, config);
+    AddGateways(dice, config);
+    AddPolicies(dice, config);
+    AddIpvs(dice, config);
+  }
   // What natrixd would refuse is this file's mistake.
   const config::Loaded loaded = config::LoadText("generated", YamlText(config));
   if (!loaded) throw support::SetupError(loaded.Render() + YamlText(config));

@@ -8,8 +8,8 @@
 #include "tests/oracle/exchange.h"
 #include "userspace/model/config.h"
 
-// Random configurations and exchanges for the suite kube-ovn-basic.  Left out, because the two
-// are not meant to agree on it:
+// Random configurations and exchanges for the suites kube-ovn-basic and kube-ovn.  Left out,
+// because the two are not meant to agree on it:
 //   - sequence numbers outside the window, wrong checksums: conntrack's judgement, not NAT's;
 //   - fragments out of order, and fragments with options: the kernel reassembles;
 //   - TCP segments no stack sends, as data before the handshake's end, except at the beginning of
@@ -19,7 +19,16 @@
 //   - a process of the node that calls a floating IP: natrix translates destinations at ingress.
 namespace natrix::oracle {
 
-model::Config GenerateConfig(Dice& dice);
+// kBasic: subnets, services, other nodes and floating IPs.  kWhole: NAT policies, gateways with
+// addresses, kube-proxy's IPVS sets and subnets that are none of the node's, too; of the settings
+// that Kube-OVN has no counterpart of, policyOrder and dropOrphans, the defaults.
+enum class Scope { kBasic, kWhole };
+model::Config GenerateConfig(Dice& dice, Scope scope);
+// What kWhole has beyond kBasic.
+void AddPolicies(Dice& dice, model::Config& config);
+void AddGateways(Dice& dice, model::Config& config);
+void AddIpvs(Dice& dice, model::Config& config);
+void AddForeignSubnets(Dice& dice, model::Config& config);
 
 // Who speaks to whom: the first packet's addresses.
 struct Call {
@@ -27,8 +36,11 @@ struct Call {
   std::string src;
   std::string dst;
   std::uint32_t mark = 0;  // of the node's socket
+  // What must be called, where chance would hardly find it.
+  std::optional<std::uint8_t> protocol;
+  std::optional<std::uint16_t> dport;
 };
-Call GenerateCall(Dice& dice, Family family, const model::Config& config);
+Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope scope);
 
 enum class Manners { kSane, kWild };
 

@@ -65,6 +65,7 @@ class Run {
   }
 
  private:
+  Scope scope() const { return arguments_.suite == "kube-ovn" ? Scope::kWhole : Scope::kBasic; }
   Manners manners() const {
     return arguments_.suite == "kube-ovn-wild" ? Manners::kWild : Manners::kSane;
   }
@@ -73,14 +74,17 @@ class Run {
     const std::uint32_t block = number / kCasesPerConfig;
     if (block_ != block) {
       Dice dice(arguments_.seed, kConfigStream, block);
-      nodes_.Apply(GenerateConfig(dice));
+      nodes_.Apply(GenerateConfig(dice, scope()));
+      // natrix remembers no flow of what is in no subnet, and conntrack every one.
+      nodes_.left().engine->Forget();
+      nodes_.right().engine->Forget();
       block_ = block;
     }
     Dice dice(arguments_.seed, kCaseStream, number);
     const Family family = FamilyOf(arguments_, dice);
     Exchange exchange(nodes_);
-    const bool agreed = PlayExchange(dice, family, manners(),
-                                     GenerateCall(dice, family, nodes_.config()), exchange);
+    const bool agreed = PlayExchange(
+        dice, family, manners(), GenerateCall(dice, family, nodes_.config(), scope()), exchange);
     ++(agreed ? passed_ : failed_);
     if (!agreed) Complain(number, exchange);
     if (agreed && arguments_.verbose) fmt::print("case {}\n{}", number, exchange.transcript());
@@ -116,7 +120,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--seed", arguments.seed, "Which throws of the dice")->capture_default_str();
   app.add_option("--cases", arguments.cases, "How many exchanges")->capture_default_str();
   app.add_option("--suite", arguments.suite, "What is replaced")
-      ->check(CLI::IsMember({"kube-ovn-basic", "kube-ovn-wild"}))
+      ->check(CLI::IsMember({"kube-ovn", "kube-ovn-basic", "kube-ovn-wild"}))
       ->capture_default_str();
   app.add_option("--family", arguments.family, "4 or 6; both when not given")
       ->check(CLI::IsMember({4, 6}));

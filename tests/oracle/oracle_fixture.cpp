@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/oracle/oracle_fixture.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -34,6 +35,15 @@ std::string Mismatch(const Seen& seen, const Arrival& expected, std::uint16_t se
   return {};
 }
 
+testing::AssertionResult Shows(const Exchange& exchange, const std::vector<Seen>& side,
+                               const std::optional<Arrival>& expected) {
+  if (side.size() != (expected ? 1U : 0U))
+    return Fail(exchange, expected ? "expected one packet" : "expected nothing to arrive");
+  const std::string trouble =
+      expected ? Mismatch(side[0], *expected, exchange.sent_port()) : std::string();
+  return trouble.empty() ? testing::AssertionSuccess() : Fail(exchange, trouble);
+}
+
 }  // namespace
 
 Oracle::Oracle()
@@ -45,6 +55,14 @@ Oracle::Oracle()
 
 void Oracle::TearDown() {
   if (std::getenv("NATRIX_ORACLE_VERBOSE")) std::cout << exchange_.transcript();
+}
+
+void Oracle::Change(const std::string& subnet, const std::function<void(model::Subnet&)>& change) {
+  model::Config config = nodes_.config();
+  const auto found = std::ranges::find(config.subnets, subnet, &model::Subnet::name);
+  ASSERT_NE(found, config.subnets.end()) << subnet;
+  change(*found);
+  nodes_.Apply(config);
 }
 
 PacketSpec Oracle::Tcp(const std::string& src, const std::string& dst, std::uint8_t flags) const {
@@ -84,6 +102,16 @@ testing::AssertionResult Arrives(const Exchange& exchange, const Arrival& expect
     if (!trouble.empty()) return Fail(exchange, trouble);
   }
   return testing::AssertionSuccess();
+}
+
+testing::AssertionResult LeftShows(const Exchange& exchange,
+                                   const std::optional<Arrival>& expected) {
+  return Shows(exchange, exchange.last().left, expected);
+}
+
+testing::AssertionResult RightShows(const Exchange& exchange,
+                                    const std::optional<Arrival>& expected) {
+  return Shows(exchange, exchange.last().right, expected);
 }
 
 testing::AssertionResult Vanishes(const Exchange& exchange) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "tests/oracle/exchange.h"
@@ -24,6 +26,9 @@ class Oracle : public testing::TestWithParam<Family> {
   PacketSpec Udp(const std::string& src, const std::string& dst) const;
   PacketSpec Echo(const std::string& src, const std::string& dst) const;
 
+  // Puts the configuration in force with one of its subnets changed.
+  void Change(const std::string& subnet, const std::function<void(model::Subnet&)>& change);
+
   TwoNodes nodes_;
   Exchange exchange_;
 };
@@ -44,6 +49,11 @@ struct Arrival {
 // gtest predicates: success, or the transcript with what was expected.
 testing::AssertionResult Arrives(const Exchange& exchange, const Arrival& expected);
 testing::AssertionResult Vanishes(const Exchange& exchange);
+// What one side came to, where the two are meant to differ; nullopt: nothing arrives.
+testing::AssertionResult LeftShows(const Exchange& exchange,
+                                   const std::optional<Arrival>& expected);
+testing::AssertionResult RightShows(const Exchange& exchange,
+                                    const std::optional<Arrival>& expected);
 // Both sides agree, on whatever it is.
 testing::AssertionResult Agree(const Exchange& exchange);
 

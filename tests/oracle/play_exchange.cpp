@@ -74,10 +74,12 @@ class Player {
         support::kUdpLite, support::kGre, support::kEsp,  253};
     PacketSpec spec;
     spec.protocol = kProtocols[dice_.Weighted({42, 28, 16, 5, 4, 2, 1, 2})];
+    if (call_.protocol) spec.protocol = *call_.protocol;
     spec.src = call_.src;
     spec.dst = call_.dst;
     spec.sport = AnyPort();
     spec.dport = AnyPort();
+    if (call_.dport) spec.dport = *call_.dport;
     spec.seq = dice_.Between(1, 0x3fffffff);
     Dress(spec, call_.from);
     // An empty one is shorter than what the kernel wants to write to, and dropped.

@@ -2,88 +2,34 @@
 #include "tests/oracle/rules.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
+#include <functional>
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
+
+#include "tests/oracle/kube_ovn.h"
 
 namespace natrix::oracle {
 namespace {
-
-using model::Address;
-using model::Config;
-using model::Family;
-using model::GatewayType;
-using model::Prefix;
-using model::Subnet;
-
-const char* PrefixOf(Family family) { return family == Family::kIpv4 ? "ovn40" : "ovn60"; }
-
-// One set in both families, filled by a predicate over subnets.
-template <typename Predicate>
-std::vector<std::string> CidrsOf(const Config& config, Family family, Predicate wanted) {
-  std::vector<std::string> cidrs;
-  for (const Subnet& subnet : config.subnets) {
-    if (!subnet.IsManaged() || !wanted(subnet)) continue;
-    for (const Prefix& cidr : subnet.cidrs)
-      if (cidr.family() == family) cidrs.push_back(cidr.ToString());
-  }
-  return cidrs;
-}
-
-std::string SetText(Family family, const std::string& name, const char* type,
-                    const std::vector<std::string>& members) {
-  const std::string full = PrefixOf(family) + name;
-  std::string text = fmt::format("create {0} {1} family {2} maxelem 1048576 -exist\nflush {0}\n",
-                                 full, type, family == Family::kIpv4 ? "inet" : "inet6");
-  for (const std::string& member : members) text += fmt::format("add {} {}\n", full, member);
-  return text;
-}
-
-std::string FamilyIpsets(const Config& config, Family family) {
-  std::vector<std::string> services;
-  for (const Prefix& cidr : config.service_cidrs)
-    if (cidr.family() == family) services.push_back(cidr.ToString());
-  std::vector<std::string> others;
-  for (const Address& address : config.other_nodes)
-    if (address.family() == family) others.push_back(address.ToString());
-  const auto all = [](const Subnet&) { return true; };
-  const auto nat = [](const Subnet& subnet) { return subnet.nat_outgoing; };
-  const auto distributed = [](const Subnet& subnet) {
-    return subnet.gateway_type == GatewayType::kDistributed;
-  };
-  return SetText(family, "services", "hash:net", services) +
-         SetText(family, "subnets", "hash:net", CidrsOf(config, family, all)) +
-         SetText(family, "local-pod-ip-nat", "hash:ip", {}) +
-         SetText(family, "subnets-nat", "hash:net", CidrsOf(config, family, nat)) +
-         SetText(family, "subnets-distributed-gw", "hash:net",
-                 CidrsOf(config, family, distributed)) +
-         SetText(family, "other-node", "hash:net", others) +
-         SetText(family, "subnets-nat-policy", "hash:net", {});
-}
-
-std::optional<std::string> NodeAddress(const Config& config, Family family) {
-  for (const Address& address : config.node.addresses)
-    if (address.family() == family) return address.ToString();
-  return std::nullopt;
-}
 
 // Appends "-A CHAIN rule", with the family's prefix where the rule says @.
 class Table {
  public:
   Table(const char* name, Family family) : family_(family), text_(fmt::format("*{}\n", name)) {}
 
-  Table& Policy(const char* chain) {
+  Table& Policy(const std::string& chain) {
     text_ += fmt::format(":{} ACCEPT [0:0]\n", chain);
     return *this;
   }
-  Table& Chain(const char* chain) {
+  Table& Chain(const std::string& chain) {
     text_ += fmt::format(":{} - [0:0]\n", chain);
     return *this;
   }
-  Table& Add(const char* chain, std::string rule) {
+  Table& Add(const std::string& chain, std::string rule) {
     for (std::size_t at = 0; (at = rule.find('@', at)) != std::string::npos;)
-      rule.replace(at, 1, PrefixOf(family_));
+      rule.replace(at, 1, OvnPrefix(family_));
     text_ += fmt::format("-A {} {}\n", chain, rule);
     return *this;
   }
@@ -111,7 +57,7 @@ void AddFloatingIps(Table& nat, const Config& config, Family family) {
   }
 }
 
-// pkg/daemon/gateway_linux.go, in the order of its rules.
+// setIptables (pkg/daemon/gateway_linux.go), in the order of its rules: R1 to R12.
 void AddPostrouting(Table& nat, const Config& config, Family family) {
   const char* chain = "OVN-POSTROUTING";
   if (const std::optional<std::string> node = NodeAddress(config, family))
@@ -134,10 +80,57 @@ void AddPostrouting(Table& nat, const Config& config, Family family) {
            "-m set --match-set @subnets-nat-policy src -m set ! --match-set @subnets dst "
            "-j OVN-NAT-POLICY")
       .Add(chain, "-m mark --mark 0x90001/0x90001 -j OVN-MASQUERADE")
-      .Add(chain, "-m mark --mark 0x90002/0x90002 -j RETURN")
-      .Add(chain,
-           "-m set --match-set @subnets-nat src -m set ! --match-set @subnets dst "
-           "-j OVN-MASQUERADE");
+      .Add(chain, "-m mark --mark 0x90002/0x90002 -j RETURN");
+  for (const auto& [cidr, address] : EgressAddresses(config, family))
+    nat.Add(chain, fmt::format("-s {} -m set ! --match-set @subnets dst -j SNAT --to-source {} "
+                               "--random-fully",
+                               cidr, address));
+  nat.Add(chain,
+          "-m set --match-set @subnets-nat src -m set ! --match-set @subnets dst "
+          "-j OVN-MASQUERADE");
+}
+
+// OVN-NAT-POLICY, and for each of its subnets a chain OVN-NAT-PSUBNET-<end of the Subnet's UID>:
+// the place in the list stands in for the UID, which no configuration has.
+void AddPolicies(Table& nat, const Config& config, Family family) {
+  const std::vector<const Subnet*> subnets = PolicySubnets(config, family);
+  for (std::size_t i = 0; i < subnets.size(); ++i)
+    nat.Chain(fmt::format("OVN-NAT-PSUBNET-{:012x}", i));
+  for (std::size_t i = 0; i < subnets.size(); ++i) {
+    const std::string chain = fmt::format("OVN-NAT-PSUBNET-{:012x}", i);
+    nat.Add("OVN-NAT-POLICY", fmt::format("-s {} -m comment --comment natPolicySubnet-{} -j {}",
+                                          *CidrOf(*subnets[i], family), subnets[i]->name, chain));
+    for (const PolicyStatus& rule : PoliciesOf(*subnets[i])) {
+      if (rule.family() != family) continue;
+      std::string match;
+      if (!rule.src.empty())
+        match += fmt::format("-m set --match-set {} src ", PolicySet(family, rule, "src"));
+      if (!rule.dst.empty())
+        match += fmt::format("-m set --match-set {} dst ", PolicySet(family, rule, "dst"));
+      nat.Add(chain, match + (rule.action == model::PolicyAction::kNat
+                                  ? "-j MARK --set-xmark 0x90001/0x90001"
+                                  : "-j MARK --set-xmark 0x90002/0x90002"));
+    }
+  }
+}
+
+// P1 to P5.  Those that ask kube-proxy's sets are there only if the sets are.
+void AddPrerouting(Table& nat, const Config& config, Family family) {
+  const char* chain = "OVN-PREROUTING";
+  const std::string cluster_ip = KubeProxySet(family, "CLUSTER-IP") + " dst,dst";
+  nat.Add(chain, fmt::format("-i ovn0 -m set --match-set @subnets src -m set --match-set {} "
+                             "-j MARK --set-xmark 0x4000/0x4000",
+                             config.ipvs ? cluster_ip : "@services dst"));
+  if (!config.ipvs || !NodeAddress(config, family)) return;
+  for (const auto& [protocol, name] : {std::pair("tcp", "TCP"), std::pair("udp", "UDP")}) {
+    const std::string set = KubeProxySet(family, fmt::format("NODE-PORT-LOCAL-{}", name));
+    nat.Add(chain, fmt::format("-p {} -m addrtype --dst-type LOCAL -m set --match-set {} dst "
+                               "-j MARK --set-xmark 0x80000/0x80000",
+                               protocol, set))
+        .Add(chain, fmt::format("-p {} -m set --match-set @other-node src -m set --match-set {} "
+                                "dst -j MARK --set-xmark 0x4000/0x4000",
+                                protocol, set));
+  }
 }
 
 std::string NatText(const Config& config, Family family) {
@@ -150,12 +143,11 @@ std::string NatText(const Config& config, Family family) {
   AddFloatingIps(nat, config, family);
   nat.Add("PREROUTING", "-m comment --comment \"kube-ovn prerouting rules\" -j OVN-PREROUTING")
       .Add("POSTROUTING", "-m comment --comment \"kube-ovn postrouting rules\" -j OVN-POSTROUTING")
-      .Add("OVN-PREROUTING",
-           "-i ovn0 -m set --match-set @subnets src -m set --match-set @services dst "
-           "-j MARK --set-xmark 0x4000/0x4000")
       .Add("OVN-MASQUERADE", "-j MARK --set-xmark 0x0/0xffffffff")
       .Add("OVN-MASQUERADE", "-j MASQUERADE --random-fully");
+  AddPrerouting(nat, config, family);
   AddPostrouting(nat, config, family);
+  AddPolicies(nat, config, family);
   return nat.Text();
 }
 
@@ -188,79 +180,54 @@ std::string MangleText(const Config& config, Family family) {
       .Add("OVN-POSTROUTING",
            "-p tcp -m set --match-set @subnets src -m tcp --tcp-flags RST RST "
            "-m state --state INVALID -j DROP");
+  for (const auto& [cidr, address] : EgressAddresses(config, family))
+    mangle.Add("OVN-POSTROUTING",
+               fmt::format("-s {} -p tcp -m tcp --tcp-flags SYN NONE -m conntrack --ctstate NEW "
+                           "-m set ! --match-set @subnets dst -j DROP",
+                           cidr));
   AddProbes(mangle, config, family);
   return mangle.Text();
+}
+
+// Each rule is inserted at the head of its chain, so that they stand in reverse.
+void AddAccepts(Table& filter, const char* chain) {
+  for (const char* set : {"services", "subnets"})
+    for (const char* side : {"dst", "src"})
+      filter.Add(chain, fmt::format("-m set --match-set @{} {} -j ACCEPT", set, side));
+}
+
+void AddGatewayCounters(Table& filter, const Config& config, Family family) {
+  std::map<std::string, std::string, std::greater<>> cidrs;
+  for (const Subnet& subnet : config.subnets)
+    if (const auto cidr = CidrOf(subnet, family); cidr && subnet.IsManaged())
+      cidrs[subnet.name] = *cidr;
+  for (const auto& [name, cidr] : cidrs)
+    for (const char* side : {"-d", "-s"})
+      filter.Add("FORWARD", fmt::format("{} {} -m comment --comment \"ovn-subnet-gateway,{}\"",
+                                        side, cidr, name));
 }
 
 std::string FilterText(const Config& config, Family family) {
   Table filter("filter", family);
   for (const char* chain : {"INPUT", "FORWARD", "OUTPUT"}) filter.Policy(chain);
-  for (const char* set : {"services", "subnets"})
-    for (const char* side : {"dst", "src"})
-      filter.Add("INPUT", fmt::format("-m set --match-set @{} {} -j ACCEPT", set, side));
-  for (const Subnet& subnet : config.subnets) {
-    if (!subnet.IsManaged()) continue;
-    for (const Prefix& cidr : subnet.cidrs) {
-      if (cidr.family() != family) continue;
-      for (const char* side : {"-d", "-s"})
-        filter.Add("FORWARD", fmt::format("{} {} -m comment --comment \"ovn-subnet-gateway,{}\"",
-                                          side, cidr.ToString(), subnet.name));
-    }
-  }
-  for (const char* set : {"services", "subnets"})
-    for (const char* side : {"dst", "src"})
-      filter.Add("FORWARD", fmt::format("-m set --match-set @{} {} -j ACCEPT", set, side));
+  if (config.ipvs)
+    for (const char* chain : {"INPUT", "OUTPUT"})
+      filter.Add(chain,
+                 "-p tcp -m mark ! --mark 0x4000/0x4000 -m set --match-set @services dst "
+                 "-m conntrack --ctstate NEW -j REJECT");
+  AddAccepts(filter, "INPUT");
+  AddGatewayCounters(filter, config, family);
+  AddAccepts(filter, "FORWARD");
   for (const int port : {4789, 6081})
     filter.Add("OUTPUT",
                fmt::format("-p udp -m udp --dport {} -j MARK --set-xmark 0x0/0xffffffff", port));
   return filter.Text();
 }
 
-// ["a", "b"]: quoted, since an IPv6 prefix is full of colons.
-template <typename Range, typename ToText>
-std::string YamlList(const Range& range, ToText to_text) {
-  std::vector<std::string> items;
-  for (const auto& item : range) items.push_back('"' + to_text(item) + '"');
-  return fmt::format("[{}]", fmt::join(items, ", "));
-}
-
 }  // namespace
-
-std::string IpsetText(const Config& config) {
-  return FamilyIpsets(config, Family::kIpv4) + FamilyIpsets(config, Family::kIpv6);
-}
 
 std::string IptablesText(const Config& config, Family family) {
   return NatText(config, family) + MangleText(config, family) + FilterText(config, family);
-}
-
-std::string YamlText(const Config& config) {
-  const auto address = [](const Address& a) { return a.ToString(); };
-  const auto prefix = [](const Prefix& p) { return p.ToString(); };
-  const auto same = [](const std::string& text) { return text; };
-  std::string text =
-      fmt::format("node:\n  name: {}\n  addresses: {}\n  uplinks: {}\n  podDevices: {}\n",
-                  config.node.name, YamlList(config.node.addresses, address),
-                  YamlList(config.node.uplinks, same), YamlList(config.node.pod_devices, same));
-  text += config.subnets.empty() ? "subnets: []\n" : "subnets:\n";
-  for (const Subnet& subnet : config.subnets)
-    text += fmt::format(
-        "  - name: {}\n    cidrs: {}\n    gatewayType: {}\n    natOutgoing: {}\n", subnet.name,
-        YamlList(subnet.cidrs, prefix),
-        subnet.gateway_type == GatewayType::kDistributed ? "distributed" : "centralized",
-        subnet.nat_outgoing);
-  text += fmt::format("serviceCIDRs: {}\n", YamlList(config.service_cidrs, prefix));
-  text += fmt::format("otherNodes: {}\n", YamlList(config.other_nodes, address));
-  text += config.floating_ips.empty() ? "floatingIPs: []\n" : "floatingIPs:\n";
-  for (const model::FloatingIp& fip : config.floating_ips)
-    text += fmt::format("  - {{external: \"{}\", internal: \"{}\"}}\n", fip.external.ToString(),
-                        fip.internal.ToString());
-  if (config.tproxy.probes.empty()) return text;
-  text += fmt::format("tproxy:\n  onPort: {}\n  onIP: {}\n  probes:\n", config.tproxy.on_port,
-                      YamlList(config.tproxy.on_ip, address));
-  for (const model::Probe& probe : config.tproxy.probes)
-    text += fmt::format("    - {{podIP: \"{}\", port: {}}}\n", probe.pod_ip.ToString(), probe.port);
-  return text;
 }
 
 }  // namespace natrix::oracle

@@ -6,11 +6,11 @@
 #include "userspace/model/config.h"
 
 // What the systems that natrix replaces would load for a configuration, as text: Kube-OVN's
-// ipsets and its rules in the nat, mangle and filter tables (no IPVS, policies or specified
-// addresses), preceded by Calico's floating IPs.
+// ipsets and its rules in the nat, mangle and filter tables, preceded by Calico's floating IPs.
 namespace natrix::oracle {
 
-// For `ipset restore`.  Sets that are there already are emptied and filled again.
+// For `ipset restore`, kube-proxy's sets included.  Sets that are there already are emptied and
+// filled again.
 std::string IpsetText(const model::Config& config);
 
 // For iptables-restore or ip6tables-restore: the three tables, whole.

@@ -18,13 +18,13 @@ const char* NameOf(Place place) {
 }
 
 const Cast& CastOf(Family family) {
-  static const Cast kCast4{"10.16.0.10",   "10.16.0.11", "10.17.0.10", "100.64.0.2", "172.18.0.3",
-                           "172.18.0.60",  "172.18.0.1", "172.18.0.4", "8.8.8.8",    "203.0.113.7",
-                           "198.51.100.9", "10.96.0.10", "172.18.0.50"};
-  static const Cast kCast6{"fd00:10:16::10", "fd00:10:16::11",  "fd00:10:17::10",  "fd00:100:64::2",
-                           "fd00:172:18::3", "fd00:172:18::60", "fd00:172:18::1",  "fd00:172:18::4",
-                           "2001:db8:8::8",  "2001:db8:113::7", "2001:db8:100::9", "fd00:10:96::a",
-                           "fd00:172:18::50"};
+  static const Cast kCast4{"10.16.0.10",   "10.16.0.11", "10.17.0.10",  "100.64.0.2", "172.18.0.3",
+                           "172.18.0.60",  "172.18.0.1", "172.18.0.4",  "8.8.8.8",    "203.0.113.7",
+                           "198.51.100.9", "10.96.0.10", "172.18.0.50", "172.18.0.51"};
+  static const Cast kCast6{
+      "fd00:10:16::10",  "fd00:10:16::11", "fd00:10:17::10",  "fd00:100:64::2", "fd00:172:18::3",
+      "fd00:172:18::60", "fd00:172:18::1", "fd00:172:18::4",  "2001:db8:8::8",  "2001:db8:113::7",
+      "2001:db8:100::9", "fd00:10:96::a",  "fd00:172:18::50", "fd00:172:18::51"};
   return family == Family::kIpv4 ? kCast4 : kCast6;
 }
 
@@ -128,7 +128,7 @@ void Scene::AddressNode() {
         lines += Neighbour(PodAddress(family, pod, subnet), MacOf(pod), kPodDevice);
     // The floating IP too: a packet to it that no rule translates leaves at once, instead of
     // waiting for an answer that nobody gives.
-    for (const std::string& address : {cast.router, cast.other_node, cast.floating})
+    for (const std::string& address : {cast.router, cast.other_node, cast.floating, cast.egress})
       lines += Neighbour(address, MacOf(Place::kOutside), kUplink);
   }
   Ip(node_, lines);

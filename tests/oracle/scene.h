@@ -45,6 +45,7 @@ struct Cast {
   std::string client;
   std::string service;   // in the service CIDR, with nothing behind it
   std::string floating;  // of pod1
+  std::string egress;    // of a centralized gateway; no device has it
 };
 const Cast& CastOf(Family family);
 

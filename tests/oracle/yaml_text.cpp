@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/oracle/rules.h"
+
+namespace natrix::oracle {
+namespace {
+
+using model::Address;
+using model::Config;
+using model::Prefix;
+using model::Subnet;
+
+// ["a", "b"]: quoted, since an IPv6 prefix is full of colons.
+template <typename Range, typename ToText>
+std::string YamlList(const Range& range, ToText to_text) {
+  std::vector<std::string> items;
+  for (const auto& item : range) items.push_back('"' + to_text(item) + '"');
+  return fmt::format("[{}]", fmt::join(items, ", "));
+}
+
+std::string GatewayText(const Subnet& subnet) {
+  std::vector<std::string> nodes;
+  for (const model::GatewayNode& node : subnet.gateway_nodes)
+    nodes.push_back(node.egress ? node.name + ":" + node.egress->ToString() : node.name);
+  std::string text;
+  if (!nodes.empty()) text += fmt::format("    gatewayNode: \"{}\"\n", fmt::join(nodes, ","));
+  if (subnet.enable_ecmp) text += "    enableEcmp: true\n";
+  if (!subnet.activate_gateway.empty())
+    text += fmt::format("    activateGateway: {}\n", subnet.activate_gateway);
+  return text;
+}
+
+std::string PolicyText(const Subnet& subnet) {
+  std::string text = subnet.policies.empty() ? "" : "    natOutgoingPolicyRules:\n";
+  for (const model::PolicyRule& rule : subnet.policies) {
+    std::vector<std::string> match;
+    if (!rule.src_ips.empty()) match.push_back(fmt::format("srcIPs: \"{}\"", rule.src_ips));
+    if (!rule.dst_ips.empty()) match.push_back(fmt::format("dstIPs: \"{}\"", rule.dst_ips));
+    text += fmt::format("      - {{match: {{{}}}, action: {}}}\n", fmt::join(match, ", "),
+                        rule.action == model::PolicyAction::kNat ? "nat" : "forward");
+  }
+  return text;
+}
+
+std::string SubnetText(const Subnet& subnet) {
+  std::string text = fmt::format(
+      "  - name: {}\n    cidrs: {}\n    gatewayType: {}\n    natOutgoing: {}\n", subnet.name,
+      YamlList(subnet.cidrs, [](const Prefix& p) { return p.ToString(); }),
+      subnet.gateway_type == model::GatewayType::kDistributed ? "distributed" : "centralized",
+      subnet.nat_outgoing);
+  if (subnet.vpc != Subnet().vpc) text += fmt::format("    vpc: {}\n", subnet.vpc);
+  if (!subnet.vlan.empty()) text += fmt::format("    vlan: {}\n", subnet.vlan);
+  if (subnet.logical_gateway) text += "    logicalGateway: true\n";
+  return text + GatewayText(subnet) + PolicyText(subnet);
+}
+
+std::string IpvsText(const model::Ipvs& ipvs) {
+  const auto service = [](const model::ServicePort& port) {
+    return fmt::format("{},{}:{}", port.address.ToString(),
+                       port.protocol == NX_L4_TCP   ? "tcp"
+                       : port.protocol == NX_L4_UDP ? "udp"
+                                                    : "sctp",
+                       port.port);
+  };
+  const auto range = [](const model::PortRange& ports) {
+    return ports.first == ports.last ? fmt::to_string(ports.first)
+                                     : fmt::format("{}-{}", ports.first, ports.last);
+  };
+  return fmt::format("ipvs:\n  clusterIPs: {}\n  localNodePortsTCP: {}\n  localNodePortsUDP: {}\n",
+                     YamlList(ipvs.cluster_ips, service), YamlList(ipvs.local_ports_tcp, range),
+                     YamlList(ipvs.local_ports_udp, range));
+}
+
+std::string ProbeText(const model::Tproxy& tproxy) {
+  std::string text =
+      fmt::format("tproxy:\n  onPort: {}\n  onIP: {}\n  probes:\n", tproxy.on_port,
+                  YamlList(tproxy.on_ip, [](const Address& a) { return a.ToString(); }));
+  for (const model::Probe& probe : tproxy.probes)
+    text += fmt::format("    - {{podIP: \"{}\", port: {}}}\n", probe.pod_ip.ToString(), probe.port);
+  return text;
+}
+
+}  // namespace
+
+std::string YamlText(const Config& config) {
+  const auto address = [](const Address& a) { return a.ToString(); };
+  const auto prefix = [](const Prefix& p) { return p.ToString(); };
+  const auto same = [](const std::string& text) { return text; };
+  std::string text =
+      fmt::format("node:\n  name: {}\n  addresses: {}\n  uplinks: {}\n  podDevices: {}\n",
+                  config.node.name, YamlList(config.node.addresses, address),
+                  YamlList(config.node.uplinks, same), YamlList(config.node.pod_devices, same));
+  text += config.subnets.empty() ? "subnets: []\n" : "subnets:\n";
+  for (const Subnet& subnet : config.subnets) text += SubnetText(subnet);
+  text += fmt::format("serviceCIDRs: {}\n", YamlList(config.service_cidrs, prefix));
+  text += fmt::format("otherNodes: {}\n", YamlList(config.other_nodes, address));
+  if (config.policy_order == model::PolicyOrder::kFirstMatch) text += "policyOrder: first-match\n";
+  if (config.orphan_drop == model::OrphanDrop::kNatOutgoing) text += "dropOrphans: nat-outgoing\n";
+  if (config.ipvs) text += IpvsText(*config.ipvs);
+  text += config.floating_ips.empty() ? "floatingIPs: []\n" : "floatingIPs:\n";
+  for (const model::FloatingIp& fip : config.floating_ips)
+    text += fmt::format("  - {{external: \"{}\", internal: \"{}\"}}\n", fip.external.ToString(),
+                        fip.internal.ToString());
+  return config.tproxy.probes.empty() ? text : text + ProbeText(config.tproxy);
+}
+
+}  // namespace natrix::oracle
