@@ -79,7 +79,12 @@ class Player {
     spec.dst = call_.dst;
     spec.sport = AnyPort();
     spec.dport = AnyPort();
-    if (call_.dport) spec.dport = *call_.dport;
+    if (call_.dport) {
+      spec.dport = *call_.dport;
+      // SCTP keeps its port: of two that call one service from one port, natrix drops the second.
+      if (spec.protocol == support::kSctp)
+        spec.sport = static_cast<std::uint16_t>(dice_.Between(1024, 65535));
+    }
     spec.seq = dice_.Between(1, 0x3fffffff);
     Dress(spec, call_.from);
     // An empty one is shorter than what the kernel wants to write to, and dropped.
