@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 
 #include "maps/abi/config.h"
 #include "maps/abi/device.h"
@@ -13,13 +12,11 @@
 #include "maps/abi/subnet.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
+#include "maps/opener.h"
 #include "maps/per_cpu_array_view.h"
 #include "userspace/base/result.h"
 
 namespace natrix::maps {
-
-// Where a map's fd is found by its name.
-using FdOf = std::function<Result<int>(const char* map)>;
 
 // Every map that holds configuration, checked and typed, and the counters that go with a subnet.
 // Pairs are left and right; the low bit of the generation is the index of the side in force.

@@ -19,5 +19,12 @@ static __always_inline int finish(struct __sk_buff *skb, struct nx_pkt *pkt,
 		count->packets++;
 		count->bytes += skb->len;
 	}
-	return verdict == NX_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	switch (verdict) {
+	case NX_DROP:
+		return TC_ACT_SHOT;
+	case NX_REFLECT:
+		return bpf_redirect(skb->ifindex, 0);
+	default:
+		return TC_ACT_UNSPEC;
+	}
 }

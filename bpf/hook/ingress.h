@@ -10,6 +10,7 @@
 #include "bpf/stage/local.h"
 #include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
+#include "bpf/stage/reject.h"
 
 /* Destinations are rewritten here, before the kernel routes.  Stands for the
  * PREROUTING chains of the nat table: what they only did with the first
@@ -115,5 +116,10 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
 	handoff_marked(skb, pkt, mark);
+	if (to.services) {
+		v = stage_reject(skb, pkt);
+		if (v != NX_CONTINUE)
+			return v;
+	}
 	return NX_PASS;
 }

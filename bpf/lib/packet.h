@@ -12,6 +12,7 @@ enum nx_verdict {
 	NX_CONTINUE, /* ask the next stage */
 	NX_PASS,     /* stop, let the packet through */
 	NX_DROP,     /* stop, drop it; pkt->reason says why */
+	NX_REFLECT,  /* stop, send it back out of the device it came from */
 };
 
 enum nx_frag_kind {

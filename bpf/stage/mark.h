@@ -5,6 +5,7 @@
 
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/ports.h"
 
 /* Ask for translation of a new flow: OVN-PREROUTING (facts/kube-ovn.md 1.1).
  *
@@ -18,32 +19,6 @@
  * NodePort with local policy, P3 and P5 ask for masquerade if another node of
  * the cluster calls one.
  */
-static __always_inline bool in_ports(__u32 side, const struct nx_port_key *key)
-{
-	return side & 1 ? !!bpf_map_lookup_elem(&nx_ports_right, key) :
-			  !!bpf_map_lookup_elem(&nx_ports_left, key);
-}
-
-static __always_inline bool is_cluster_ip(const struct nx_pkt *pkt)
-{
-	struct nx_port_key key = { .addr = pkt->tuple.dst,
-				   .port = pkt->tuple.dport,
-				   .proto = pkt->tuple.proto,
-				   .set = NX_PORTS_CLUSTER_IP };
-
-	return in_ports(pkt->side, &key);
-}
-
-/* Whether the packet's port is a NodePort with local policy. */
-static __always_inline bool is_local_port(const struct nx_pkt *pkt)
-{
-	struct nx_port_key key = { .port = pkt->tuple.dport,
-				   .proto = pkt->tuple.proto,
-				   .set = NX_PORTS_LOCAL };
-
-	return in_ports(pkt->side, &key);
-}
-
 /* P2 to P5, which are there if the node has an address of the family. */
 NX_GLOBAL int mark_local_port(struct __sk_buff *skb, struct nx_pkt *pkt,
 			      __u32 from_other_node)
@@ -56,7 +31,7 @@ NX_GLOBAL int mark_local_port(struct __sk_buff *skb, struct nx_pkt *pkt,
 	config = config_of(pkt->side);
 	if (!config ||
 	    addr_is_zero(pkt->v6 ? &config->node6 : &config->node4) ||
-	    !is_local_port(pkt))
+	    !is_local_port(pkt->side, &pkt->tuple))
 		return 0;
 	dst = pkt->tuple.dst;
 	if (bpf_map_lookup_elem(&nx_local, &dst)) {
@@ -79,7 +54,8 @@ stage_mark(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from,
 	if (!config)
 		return NX_CONTINUE;
 	if (from_pod && from.subnets &&
-	    (config->ipvs ? is_cluster_ip(pkt) : to.services)) { /* P1 */
+	    (config->ipvs ? is_cluster_ip(pkt->side, &pkt->tuple) :
+			    to.services)) { /* P1 */
 		skb->mark |= config->mark_masquerade;
 		pkt->reason = NX_R_MARKED;
 	}

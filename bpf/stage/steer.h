@@ -9,31 +9,23 @@
 #include "bpf/lib/addr.h"
 #include "bpf/lib/maps.h"
 
-/* The cookie of the network namespace that natrixd runs in (the loader's to
- * set).  0 is no namespace's: nothing is steered.
- */
-const volatile __u64 nx_netns_cookie = 0;
-
 /* asm-generic; the kernel's own numbers, of which no header of user space that BPF
  * may include has both.
  */
 #define NX_SOL_SOCKET 1
 #define NX_SO_MARK 36
-#define NX_SOCK_STREAM 1
 
 /* A process connects: if it is to a probe of the list, its socket gets the
  * mark by which it is routed to `lo` (OVN-OUTPUT: -d POD -p tcp --dport PORT
  * -j MARK --set-xmark 0x90003/0x90003).
  *
- *   reads    the socket's type, protocol and network namespace
+ *   reads    ctx: the address and port called
  *   writes   its mark, under the entry's mask
  *   maps     nx_probe
  *   returns  nothing: a connection is never refused here
  *
  * Before the connection is routed, so that its source address is chosen by
- * the route that it really takes; a rule in an OUTPUT chain comes after.  The
- * hook sits on the root cgroup, so processes of all pods come by: the
- * namespace tells them from the node's own.
+ * the route that it really takes; a rule in an OUTPUT chain comes after.
  *
  * Concurrent: a socket connects on one CPU, under its lock.
  */
@@ -44,9 +36,6 @@ static __always_inline void stage_steer(struct bpf_sock_addr *ctx,
 	struct nx_probe *probe;
 	int mark = 0;
 
-	if (ctx->type != NX_SOCK_STREAM || ctx->protocol != IPPROTO_TCP ||
-	    bpf_get_netns_cookie(ctx) != nx_netns_cookie)
-		return;
 	key.port = (__be16)ctx->user_port;
 	probe = bpf_map_lookup_elem(&nx_probe, &key);
 	if (!probe)

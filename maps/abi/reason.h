@@ -59,7 +59,9 @@
 	X(NX_R_MARKED_LOCAL, 38, PASS, "NodePort with local policy: marked")   \
 	X(NX_R_PROBE, 39, PASS, "probe of a pod, given to the proxy's socket") \
 	X(NX_R_PROBE_NO_PROXY, 40, DROP,                                       \
-	  "probe of a pod, and no proxy listens for it")
+	  "probe of a pod, and no proxy listens for it")                       \
+	X(NX_R_REJECTED, 41, DROP,                                             \
+	  "service has no such port: sender told, port unreachable")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -47,6 +47,7 @@ enum class Hook { kPodIn, kUplinkIn, kOut, kLoopback };
 // What a program did with one frame.
 struct Outcome {
   bool dropped = false;
+  bool reflected = false;  // sent back the way it came
   support::Bytes frame;
   nx_reason reason = NX_R_NONE;  // the one whose counter grew
   std::uint32_t mark = 0;
@@ -75,6 +76,10 @@ class Datapath : public testing::TestWithParam<int> {
   // Changes the configuration of `SetUp` and writes it.
   model::Config config;
   void Apply();
+
+  // Whether packets come with a checksum over all of their bytes.  Not where a program cuts them:
+  // the kernel then forgets that checksum, and its test run does not know.
+  bool complete_checksums = true;
 
   // Of the packets that follow; 0: this node sends them itself.
   std::uint32_t ingress_ifindex = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <gmock/gmock.h>
 
 #include <csignal>
@@ -8,6 +9,7 @@
 #include "loader/clock.h"
 #include "maps/abi/config.h"
 #include "maps/abi/flow.h"
+#include "maps/abi/subnet.h"
 #include "maps/keyed_map_view.h"
 #include "maps/pinned_map.h"
 #include "tests/netns/node.h"
@@ -16,6 +18,7 @@
 namespace natrix::netns {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -162,6 +165,47 @@ TEST_F(Cli, CountersCountByReason) {
   EXPECT_EQ(all[NX_R_NO_PORT].at("reason"), "NO_PORT");
   EXPECT_EQ(all[NX_R_NO_PORT].at("kind"), "drop");
   EXPECT_EQ(all[NX_R_NO_PORT].at("packets"), 0);
+}
+
+TEST_F(Cli, CountersCountByCidrAndDirection) {
+  const auto daemon = Start();
+  const auto fd = maps::OpenPinnedMap(
+      "/proc/" + std::to_string(daemon.pid()) + "/root" + kPins + "/maps/nx_gateway",
+      maps::Access::kReadWrite);
+  ASSERT_TRUE(fd && *fd);
+  // What two CPUs would have counted for the first CIDR.
+  std::vector<nx_gateway> copies(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  copies.front() = {.packets = 1, .bytes = 20000, .wire_packets = 14, .wire_bytes = 20520};
+  copies.back().packets += 2;
+  const std::uint32_t egress = 1 * 2 + NX_EGRESS;
+  ASSERT_EQ(bpf_map_update_elem((*fd)->get(), &egress, copies.data(), BPF_ANY), 0);
+
+  const Json all = NatrixJson({"counters", "--all"}).at("subnets");
+  const Json some = NatrixJson({"counters"}).at("subnets");
+
+  ASSERT_EQ(all.size(), 4U);  // two CIDRs, both directions
+  EXPECT_EQ(all[0], Json::parse(R"({"subnet": "ovn-default", "cidr": "10.16.0.0/16",
+                                    "direction": "egress", "packets": 3, "bytes": 20000,
+                                    "wirePackets": 14, "wireBytes": 20520})"));
+  EXPECT_EQ(all[3].at("cidr"), "fd00:10:16::/112");
+  EXPECT_EQ(all[3].at("direction"), "ingress");
+  EXPECT_EQ(all[3].at("packets"), 0);
+  ASSERT_EQ(some.size(), 1U);
+  EXPECT_EQ(some[0], all[0]);
+}
+
+TEST_F(Cli, CountersShowsOneTableOrBoth) {
+  const auto daemon = Start();
+
+  EXPECT_THAT(Natrix({"counters", "--all"}).output,
+              AllOf(HasSubstr("MEANING"), HasSubstr("WIRE-PACKETS"), HasSubstr("ovn-default")));
+  EXPECT_THAT(Natrix({"counters", "--all", "--reasons"}).output,
+              AllOf(HasSubstr("MEANING"), Not(HasSubstr("WIRE-PACKETS"))));
+  EXPECT_THAT(Natrix({"counters", "--all", "--subnets"}).output,
+              AllOf(Not(HasSubstr("MEANING")), HasSubstr("WIRE-PACKETS")));
+  EXPECT_FALSE(NatrixJson({"counters", "--reasons"}).contains("subnets"));
+  EXPECT_FALSE(NatrixJson({"counters", "--subnets"}).contains("counters"));
+  EXPECT_EQ(Natrix({"counters", "--subnets", "--reasons"}).status, 2);
 }
 
 TEST_F(Cli, ExitCodesTellWhy) {

@@ -104,5 +104,23 @@ TEST(Prefix, SortsBeforeThoseItContains) {
                                 Net("10.17.0.0/16")));
 }
 
+TEST(Prefix, ComesBackFromTheMaps) {
+  for (const char* text : {"10.16.0.0/16", "0.0.0.0/0", "172.18.0.4/32", "::/0", "fd00:10:16::/112",
+                           "2001:db8::8/128"})
+    EXPECT_EQ(Prefix::FromAbi(Prefix::Parse(text)->ToAbi()).ToString(), text);
+}
+
+TEST(Address, MulticastIsToldInBothFamilies) {
+  for (const char* text : {"224.0.0.1", "239.255.255.255", "ff02::1"})
+    EXPECT_TRUE(Address::Parse(text)->IsMulticast()) << text;
+  for (const char* text : {"223.255.255.255", "240.0.0.1", "fe80::1", "10.0.0.1"})
+    EXPECT_FALSE(Address::Parse(text)->IsMulticast()) << text;
+}
+
+TEST(Endpoint, IsWrittenWithBracketsAroundIpv6) {
+  EXPECT_EQ((Endpoint{*Address::Parse("127.0.0.1"), 9188}).ToString(), "127.0.0.1:9188");
+  EXPECT_EQ((Endpoint{*Address::Parse("::1"), 1}).ToString(), "[::1]:1");
+}
+
 }  // namespace
 }  // namespace natrix::model

@@ -136,8 +136,8 @@ const std::vector<Broken> kShape = {
      {"3:42 unknown key \"excludeIps\" in an item of \"subnets\""},
      "this field of Kube-OVN's Subnet decides nothing on a node: leave it out"},
     {"FieldNotSupported",
-     Node("subnets: [{name: a, cidrs: [10.0.0.0/8], gatewayNode: n}]\n"),
-     {"3:42 unknown key \"gatewayNode\" in an item of \"subnets\""},
+     Node("subnets: [{name: a, cidrs: [10.0.0.0/8], u2oInterconnection: true}]\n"),
+     {"3:42 unknown key \"u2oInterconnection\" in an item of \"subnets\""},
      "this field of Kube-OVN's Subnet is not supported"},
     {"ValueInsteadOfList",
      Node("otherNodes: 10.0.0.1\n"),
@@ -201,7 +201,9 @@ TEST(BrokenConfigs, MoreCidrsThanTheMapsHoldAreRefused) {
   const Loaded loaded = LoadText("t.yaml", text);
 
   // Line 7 holds the first CIDR; each is in three sets, and 3 * 21845 is 65535.
-  EXPECT_THAT(Problems(loaded), ElementsAre("21852:5 one too many: the sets hold 65536 members"));
+  EXPECT_THAT(Problems(loaded),
+              ElementsAre("4102:5 one too many: there can be 4095 CIDRs of subnets",
+                          "21852:5 one too many: the sets hold 65536 members"));
 }
 
 TEST(BrokenConfigs, MoreFloatingIpsThanTheMapsHoldAreRefused) {

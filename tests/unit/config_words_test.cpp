@@ -31,6 +31,27 @@ std::vector<std::string> Texts(const std::vector<T>& values) {
   return texts;
 }
 
+std::string ShowGateway(const model::Subnet& subnet) {
+  std::string out = fmt::format("{} {}", subnet.enable_ecmp, subnet.activate_gateway);
+  for (const auto& [name, egress] : subnet.gateway_nodes)
+    out += fmt::format(" {}:{}", name, egress ? egress->ToString() : "");
+  for (const model::PolicyRule& rule : subnet.policies)
+    out += fmt::format(" {}>{}:{} {}", rule.src_ips, rule.dst_ips, static_cast<int>(rule.action),
+                       rule.sources.size() + rule.destinations.size());
+  return out + ";";
+}
+
+std::string ShowIpvs(const model::Ipvs& ipvs) {
+  std::string out;
+  for (const auto& [address, protocol, port] : ipvs.cluster_ips)
+    out += fmt::format("{},{}:{} ", address.ToString(), static_cast<int>(protocol), port);
+  for (const auto* ports : {&ipvs.local_ports_tcp, &ipvs.local_ports_udp}) {
+    for (const auto& [first, last] : *ports) out += fmt::format("{}-{} ", first, last);
+    out += "/";
+  }
+  return out;
+}
+
 // Everything of a Config, for comparing two.
 std::string Show(const model::Config& c) {
   const auto lines = [](const std::vector<std::string>& list) {
@@ -45,6 +66,10 @@ std::string Show(const model::Config& c) {
     out += fmt::format("{} {} {} {} {} {} {};", s.name, lines(Texts(s.cidrs)),
                        static_cast<int>(s.gateway_type), s.nat_outgoing, s.vpc, s.vlan,
                        s.logical_gateway);
+  for (const model::Subnet& s : c.subnets) out += ShowGateway(s);
+  out += fmt::format("{} {}|", static_cast<int>(c.policy_order), static_cast<int>(c.orphan_drop));
+  if (c.ipvs) out += ShowIpvs(*c.ipvs);
+  if (c.metrics.listen) out += c.metrics.listen->ToString();
   for (const model::FloatingIp& f : c.floating_ips)
     out += fmt::format("{}={};", f.external.ToString(), f.internal.ToString());
   for (const model::Probe& p : c.tproxy.probes)
@@ -233,6 +258,7 @@ class EveryWord : public testing::TestWithParam<Key> {
         return kNode + ("subnets: [{name: zz, " + rest + "}]\n");
       return kNode + ("subnets: [{" + word + (word.empty() ? "" : ", ") + rest + "}]\n");
     }
+    if (parent.starts_with("subnets[].natOutgoingPolicyRules[]")) return kNode + Rule(key, word);
     if (parent == "floatingIPs[]") {
       const bool external = key.name() == "external";
       const std::string mine = word.empty() ? fmt::format("{}: 10.0.0.1", key.name()) : word;
@@ -241,6 +267,15 @@ class EveryWord : public testing::TestWithParam<Key> {
     }
     if (parent.starts_with("tproxy")) return WithTproxy(key, word);
     return kNode + fmt::format("{}: {{{}}}\n", parent, word);
+  }
+
+  // A subnet with one rule in which a word is `word`.
+  static std::string Rule(const Key& key, const std::string& word) {
+    const bool action = key.name() == "action";
+    return fmt::format(
+        "subnets: [{{name: zz, cidrs: [10.99.0.0/16], "
+        "natOutgoingPolicyRules: [{{match: {{{}}}, {}}}]}}]\n",
+        action ? "" : word, action && !word.empty() ? word : "action: nat");
   }
 };
 

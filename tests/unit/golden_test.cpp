@@ -37,8 +37,9 @@ TEST(Reference, TablesOfTheDocumentationAreThoseOfTheParser) {
 TEST(Reference, EveryWordIsDocumented) {
   const std::string page = WithReferenceTables(ReadSource("docs/config.md"));
 
-  for (const char* path :
-       {"top", "node", "subnets[]", "floatingIPs[]", "marks", "masquerade", "flows", "timeouts"})
+  for (const char* path : {"top", "node", "subnets[]", "subnets[].natOutgoingPolicyRules[]",
+                           "subnets[].natOutgoingPolicyRules[].match", "ipvs", "floatingIPs[]",
+                           "marks", "masquerade", "flows", "metrics", "timeouts"})
     EXPECT_THAT(page, testing::HasSubstr("<!-- words: " + std::string(path) + " -->\n| word "));
 }
 

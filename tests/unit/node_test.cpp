@@ -9,10 +9,10 @@
 #include "maps/abi/set.h"
 #include "maps/map_traits.h"
 #include "userspace/cli/flow_list.h"
-#include "userspace/cli/reason_text.h"
 #include "userspace/cli/table.h"
 #include "userspace/daemon/port_list.h"
 #include "userspace/daemon/repair_brake.h"
+#include "userspace/model/reason_text.h"
 
 namespace natrix {
 namespace {
@@ -155,10 +155,10 @@ TEST(PartnerOf, IsTheTranslationSwapped) {
 }
 
 TEST(ReasonText, OfEveryReasonHasNameKindAndMeaning) {
-  EXPECT_EQ(cli::TextOf(NX_R_MASQ_OUTGOING).name, "MASQ_OUTGOING");
-  EXPECT_EQ(cli::TextOf(NX_R_MASQ_OUTGOING).kind, "translate");
-  EXPECT_EQ(cli::TextOf(NX_R_NO_PORT).kind, "drop");
-  EXPECT_EQ(cli::TextOf(250).name, "REASON_250");
+  EXPECT_EQ(model::TextOf(NX_R_MASQ_OUTGOING).name, "MASQ_OUTGOING");
+  EXPECT_EQ(model::TextOf(NX_R_MASQ_OUTGOING).kind, "translate");
+  EXPECT_EQ(model::TextOf(NX_R_NO_PORT).kind, "drop");
+  EXPECT_EQ(model::TextOf(250).name, "REASON_250");
 }
 
 TEST(TextTable, AlignsItsColumns) {

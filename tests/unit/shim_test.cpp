@@ -14,7 +14,6 @@ namespace {
 
 using model::Address;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 

@@ -35,8 +35,11 @@ int ReportUsage(const std::string& what);
 // One function a command; each prints its answer and returns an exit code.
 int Check(const Context& context, const std::string& file);
 int Status(const Context& context);
+
+enum class SetFormat { kTable, kIpset };
+// All sets or the named one; with `test`, whether it holds this member.
 int Sets(const Context& context, const std::optional<std::string>& name,
-         const std::optional<std::string>& test);
+         const std::optional<std::string>& test, SetFormat format);
 
 // Addresses or prefixes; a protocol's name or number.  nullopt: any.
 struct FlowFilter {
@@ -45,7 +48,13 @@ struct FlowFilter {
   std::optional<std::string> proto;
 };
 int Flows(const Context& context, const FlowFilter& filter);
-int Counters(const Context& context, bool all);
+// Which tables `counters` shows, and whether with those that counted nothing.
+struct CounterChoice {
+  bool all = false;
+  bool reasons = true;
+  bool subnets = true;
+};
+int Counters(const Context& context, const CounterChoice& choice);
 int Detach(const Context& context);
 int Version(const Context& context, const std::string& version);
 

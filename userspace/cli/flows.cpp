@@ -9,9 +9,9 @@
 
 #include "userspace/cli/command.h"
 #include "userspace/cli/flow_list.h"
-#include "userspace/cli/reason_text.h"
 #include "userspace/cli/table.h"
 #include "userspace/model/address.h"
+#include "userspace/model/reason_text.h"
 
 namespace natrix::cli {
 namespace {
@@ -99,7 +99,7 @@ Json ToJson(const Leg& leg, nx_l4 proto) {
 
 Json ToJson(const Flow& flow) {
   const nx_l4 proto = flow.original.proto;
-  const ReasonText reason = TextOf(flow.entry.why);
+  const model::ReasonText reason = model::TextOf(flow.entry.why);
   return {{"protocol", ProtocolName(proto)},
           {"state", StateName(flow.entry.state)},
           {"established", flow.established},
@@ -152,7 +152,7 @@ Result<> PrintTable(PinnedMaps& pins, const Wanted& wanted) {
     const nx_l4 proto = flow.original.proto;
     table.Add({ProtocolName(proto), StateName(flow.entry.state),
                fmt::format("{}s", flow.seconds_left), ToText(Original(flow), proto),
-               ToText(Translated(flow), proto), TextOf(flow.entry.why).text});
+               ToText(Translated(flow), proto), model::TextOf(flow.entry.why).text});
   }
   fmt::print("{}", table.Render());
   return {};

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -21,13 +22,20 @@ struct Arguments {
   std::optional<std::string> set;
   std::optional<std::string> test;
   cli::FlowFilter flows;
+  cli::SetFormat format = cli::SetFormat::kTable;
   bool all = false;
+  bool only_reasons = false;
+  bool only_subnets = false;
 };
 
 void DeclareSets(CLI::App& app, Arguments& arguments) {
   CLI::App* sets = app.add_subcommand("sets", "List the named sets, or one of them");
   sets->add_option("NAME", arguments.set, "A set, by its ipset name: ovn40subnets, ...");
-  sets->add_option("--test", arguments.test, "Exit 0 if this address is in the set, 1 if not");
+  sets->add_option("--test", arguments.test, "Exit 0 if this member is in the set, 1 if not");
+  static const std::map<std::string, cli::SetFormat> formats = {{"table", cli::SetFormat::kTable},
+                                                                {"ipset", cli::SetFormat::kIpset}};
+  sets->add_option("--format", arguments.format, "table, or ipset: what `ipset restore` takes")
+      ->transform(CLI::CheckedTransformer(formats).description("table|ipset"));
 }
 
 void DeclareFlows(CLI::App& app, Arguments& arguments) {
@@ -35,6 +43,15 @@ void DeclareFlows(CLI::App& app, Arguments& arguments) {
   flows->add_option("--src", arguments.flows.src, "Only from this address or prefix");
   flows->add_option("--dst", arguments.flows.dst, "Only to this address or prefix");
   flows->add_option("--proto", arguments.flows.proto, "Only this protocol: tcp, udp, icmp, 132");
+}
+
+void DeclareCounters(CLI::App& app, Arguments& arguments) {
+  CLI::App* counters =
+      app.add_subcommand("counters", "Show packets and bytes by reason, and by subnet");
+  counters->add_flag("--all", arguments.all, "Those that counted nothing, too");
+  auto* reasons = counters->add_flag("--reasons", arguments.only_reasons, "Only those of reasons");
+  counters->add_flag("--subnets", arguments.only_subnets, "Only those of subnets")
+      ->excludes(reasons);
 }
 
 void Declare(CLI::App& app, Arguments& arguments) {
@@ -49,8 +66,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_subcommand("status", "Show natrixd, devices and tables");
   DeclareSets(app, arguments);
   DeclareFlows(app, arguments);
-  app.add_subcommand("counters", "Show packets and bytes by reason")
-      ->add_flag("--all", arguments.all, "Those that counted nothing, too");
+  DeclareCounters(app, arguments);
   app.add_subcommand("detach", "Take everything of natrix out of the kernel");
   app.add_subcommand("version", "Show the version");
 }
@@ -61,9 +77,12 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   const std::string command = app.get_subcommands().front()->get_name();
   if (command == "check") return cli::Check(context, arguments.file);
   if (command == "status") return cli::Status(context);
-  if (command == "sets") return cli::Sets(context, arguments.set, arguments.test);
+  if (command == "sets") return cli::Sets(context, arguments.set, arguments.test, arguments.format);
   if (command == "flows") return cli::Flows(context, arguments.flows);
-  if (command == "counters") return cli::Counters(context, arguments.all);
+  if (command == "counters")
+    return cli::Counters(context, {.all = arguments.all,
+                                   .reasons = !arguments.only_subnets,
+                                   .subnets = !arguments.only_reasons});
   if (command == "detach") return cli::Detach(context);
   return cli::Version(context, NATRIX_VERSION);
 }

@@ -23,6 +23,8 @@ class PinnedMaps {
     if (!fd) return std::unexpected(fd.error());
     return View::Open(*fd, name);
   }
+  // For views of several maps, which open them by name.
+  Result<int> Fd(const std::string& name);
 
   // The scalars in force.
   Result<nx_config> Config();
@@ -31,8 +33,6 @@ class PinnedMaps {
   Result<std::uint32_t> Jiffies();
 
  private:
-  Result<int> Fd(const std::string& name);
-
   const loader::PinRoot& root_;
   std::map<std::string, UniqueFd> fds_;
 };

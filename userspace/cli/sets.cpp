@@ -2,134 +2,117 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "maps/abi/set.h"
-#include "maps/keyed_map_view.h"
 #include "userspace/cli/command.h"
+#include "userspace/cli/ipset_text.h"
 #include "userspace/cli/pinned_maps.h"
+#include "userspace/cli/set_list.h"
 #include "userspace/cli/table.h"
-#include "userspace/model/address.h"
 
 namespace natrix::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using model::Family;
-using SetView = maps::LpmMapView<nx_set_key, nx_set_member>;
 
-// One named set of one family, as ipset has them: ovn40subnets, ovn60subnets.
-struct NamedSet {
-  std::string name;
-  nx_set_id id;
-  Family family;
-  std::string type;
-  std::vector<model::Prefix> members;
-};
-
-std::vector<NamedSet> AllSets() {
-  std::vector<NamedSet> sets;
-  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-    const std::string prefix = family == Family::kIpv4 ? "ovn40" : "ovn60";
-#define X(enumerator, value, ipset, type) \
-  sets.push_back({prefix + ipset, enumerator, family, type, {}});
-    NX_SETS(X)
-#undef X
-  }
-  return sets;
+const char* FamilyOf(const SetName& set) {
+  return set.family == model::Family::kIpv4 ? "inet" : "inet6";
 }
 
-Result<> ReadMembers(const SetView& view, std::vector<NamedSet>& sets) {
-  auto done = view.ForEach([&](const nx_set_key& key, const nx_set_member& member) {
-    const model::Prefix prefix{.address = {key.addr}, .length = static_cast<int>(member.length)};
-    for (auto& set : sets)
-      if (set.id == key.set && set.family == prefix.family()) set.members.push_back(prefix);
-  });
-  for (auto& set : sets) std::ranges::sort(set.members);
-  return done;
+int ReportNoSet(const std::string& name) {
+  fmt::print(stderr, "natrix: there is no set \"{}\"; `natrix sets` lists them\n", name);
+  return kNotFound;
 }
-
-const char* FamilyName(Family family) { return family == Family::kIpv4 ? "inet" : "inet6"; }
 
 Json ToJson(const NamedSet& set) {
   Json members = Json::array();
-  for (const auto& member : set.members) members.push_back(member.ToString());
-  return {{"name", set.name},
-          {"type", set.type},
-          {"family", FamilyName(set.family)},
+  for (const Member& member : set.members) members.push_back(ToText(set.name, member));
+  return {{"name", set.name.text},
+          {"type", set.name.type},
+          {"family", FamilyOf(set.name)},
           {"members", std::move(members)}};
 }
 
-int List(const Context& context, const std::vector<NamedSet>& sets) {
+void List(const Context& context, const std::vector<NamedSet>& sets) {
   if (context.json) {
     Json list = Json::array();
-    for (const auto& set : sets) list.push_back(ToJson(set));
+    for (const NamedSet& set : sets) list.push_back(ToJson(set));
     fmt::print("{}\n", Json{{"sets", std::move(list)}}.dump(2));
-    return kOk;
+    return;
   }
   TextTable table({{"NAME"}, {"TYPE"}, {"FAMILY"}, {"MEMBERS", Align::kRight}});
-  for (const auto& set : sets)
-    table.Add({set.name, set.type, FamilyName(set.family), fmt::to_string(set.members.size())});
+  for (const NamedSet& set : sets)
+    table.Add(
+        {set.name.text, set.name.type, FamilyOf(set.name), fmt::to_string(set.members.size())});
   fmt::print("{}", table.Render());
-  return kOk;
 }
 
-int ShowOne(const Context& context, const NamedSet& set) {
+void ShowOne(const Context& context, const NamedSet& set) {
   if (context.json) {
     fmt::print("{}\n", ToJson(set).dump(2));
-    return kOk;
+    return;
   }
-  fmt::print("Name: {}\nType: {}\nFamily: {}\nMembers: {}\n", set.name, set.type,
-             FamilyName(set.family), set.members.size());
-  for (const auto& member : set.members) fmt::print("{}\n", member.ToString());
-  return kOk;
+  fmt::print("Name: {}\nType: {}\nFamily: {}\nMembers: {}\n", set.name.text, set.name.type,
+             FamilyOf(set.name), set.members.size());
+  for (const Member& member : set.members) fmt::print("{}\n", ToText(set.name, member));
 }
 
-// Asks the kernel's own trie: what it answers is what is loaded.
-int Test(const Context& context, const SetView& view, const NamedSet& set,
-         const std::string& text) {
-  const auto address = model::Address::Parse(text);
-  if (!address) return ReportUsage(fmt::format("\"{}\" is no address", text));
-  bool member = false;
-  if (address->family() == set.family) {
-    const auto found = view.Find(
-        {.length = NX_SET_KEY_BITS + 128, .set = set.id, .rule = {}, .addr = address->bytes});
-    if (!found) return Report(found.error());
-    member = found->has_value();
+std::string_view MemberName(SetName::Kind kind) {
+  switch (kind) {
+    case SetName::Kind::kPrefix:
+      return "address";
+    case SetName::Kind::kService:
+      return "ADDRESS,PROTOCOL:PORT";
+    case SetName::Kind::kPort:
+      return "port";
   }
+  return "";
+}
+
+int Test(const Context& context, PinnedMaps& pins, const SetName& set, const std::string& text) {
+  const auto asked = ParseMember(set, text);
+  if (!asked) return ReportUsage(fmt::format("\"{}\" is no {}", text, MemberName(set.kind)));
+  const auto member = IsMember(pins, set, *asked);
+  if (!member) return Report(member.error());
   if (context.json)
-    fmt::print("{}\n", Json{{"set", set.name}, {"address", text}, {"member", member}}.dump(2));
+    fmt::print("{}\n", Json{{"set", set.text}, {"address", text}, {"member", *member}}.dump(2));
   else
-    fmt::print("{} is {}in set {}\n", text, member ? "" : "NOT ", set.name);
-  return member ? kOk : kFailed;
+    fmt::print("{} is {}in set {}\n", text, *member ? "" : "NOT ", set.text);
+  return *member ? kOk : kFailed;
+}
+
+int CheckArguments(const Context& context, const std::optional<std::string>& name,
+                   const std::optional<std::string>& test, SetFormat format) {
+  if (name && !ParseSetName(*name)) return ReportNoSet(*name);
+  if (test && !name) return ReportUsage("--test needs the name of a set");
+  if (format == SetFormat::kIpset && (test || context.json))
+    return ReportUsage("--format ipset goes with neither --test nor --json");
+  return kOk;
 }
 
 }  // namespace
 
 int Sets(const Context& context, const std::optional<std::string>& name,
-         const std::optional<std::string>& test) {
-  auto sets = AllSets();
-  auto named = sets.end();
-  if (name) {
-    named = std::ranges::find(sets, *name, &NamedSet::name);
-    if (named == sets.end()) {
-      fmt::print(stderr, "natrix: there is no set \"{}\"; `natrix sets` lists them\n", *name);
-      return kNotFound;
-    }
-  } else if (test) {
-    return ReportUsage("--test needs the name of a set");
-  }
+         const std::optional<std::string>& test, SetFormat format) {
+  if (const int code = CheckArguments(context, name, test, format); code != kOk) return code;
   if (const int code = CheckLoaded(context); code != kOk) return code;
   PinnedMaps pins(context.root);
-  const auto view = pins.Open<SetView>("nx_set");
-  if (!view) return Report(view.error());
-  if (test) return Test(context, *view, *named, *test);
-  if (auto read = ReadMembers(*view, sets); !read) return Report(read.error());
-  return name ? ShowOne(context, *named) : List(context, sets);
+  auto sets = ReadSets(pins);
+  if (!sets) return Report(sets.error());
+  if (name) {
+    std::erase_if(*sets, [&](const NamedSet& set) { return set.name.text != *name; });
+    if (sets->empty()) return ReportNoSet(*name);
+  }
+  if (test) return Test(context, pins, sets->front().name, *test);
+  if (format == SetFormat::kIpset)
+    fmt::print("{}", IpsetText(*sets));
+  else if (name)
+    ShowOne(context, sets->front());
+  else
+    List(context, *sets);
+  return kOk;
 }
 
 }  // namespace natrix::cli

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -175,19 +176,37 @@ std::size_t SetsOf(const model::Subnet& subnet) {
          subnet.HasPolicy();
 }
 
+// Where a value was written, and how many entries it costs.
+using Costs = std::vector<std::pair<Span, std::size_t>>;
+
+// Reports the first value, in the order of the file, that does not fit any more.
+void CheckRoom(Costs costs, std::size_t most, std::string_view message, std::string_view help,
+               Diagnostics& diagnostics) {
+  std::ranges::sort(costs, {}, [](const auto& cost) { return cost.first.begin; });
+  std::size_t used = 0;
+  for (const auto& [where, cost] : costs) {
+    used += cost;
+    if (used <= most) continue;
+    diagnostics.Error(where, message, help);
+    return;
+  }
+}
+
 void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
   if (!decoded.config.ipvs) return;
   const model::Ipvs& ipvs = *decoded.config.ipvs;
-  std::size_t members = 0;
-  for (const auto* ports : {&ipvs.local_ports_tcp, &ipvs.local_ports_udp})
-    for (const model::PortRange& range : *ports) members += range.last - range.first + 1u;
-  for (std::size_t i = 0; i < ipvs.cluster_ips.size(); ++i) {
-    if (++members <= NX_MAX_PORTS) continue;
-    diagnostics.Error(
-        decoded.places.cluster_ips[i],
-        fmt::format("one too many: the sets of \"ipvs\" hold {} members", NX_MAX_PORTS));
-    return;
-  }
+  Costs costs;
+  const auto add = [&](const std::vector<model::PortRange>& ranges,
+                       const std::vector<Span>& places) {
+    for (std::size_t i = 0; i < ranges.size(); ++i)
+      costs.emplace_back(places[i], ranges[i].last - ranges[i].first + 1u);
+  };
+  add(ipvs.local_ports_tcp, decoded.places.local_ports_tcp);
+  add(ipvs.local_ports_udp, decoded.places.local_ports_udp);
+  for (const Span where : decoded.places.cluster_ips) costs.emplace_back(where, 1);
+  CheckRoom(std::move(costs), NX_MAX_PORTS,
+            fmt::format("too many: the sets of \"ipvs\" hold {} members", NX_MAX_PORTS),
+            "every port of a range counts", diagnostics);
 }
 
 void CheckSubnetCount(const Decoded& decoded, Diagnostics& diagnostics) {
@@ -206,22 +225,16 @@ void CheckSubnetCount(const Decoded& decoded, Diagnostics& diagnostics) {
 // What the maps hold is fixed when they are created.  Points at the first value too many.
 void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
   const Places& places = decoded.places;
-  std::vector<std::pair<Span, std::size_t>> costs;
+  Costs costs;
   for (const Span where : places.service_cidrs) costs.emplace_back(where, 1);
   for (const Span where : places.other_nodes) costs.emplace_back(where, 1);
   for (const Places::FloatingIp& where : places.floating_ips) costs.emplace_back(where.external, 1);
   for (std::size_t i = 0; i < places.subnets.size(); ++i)
     for (const Span where : places.subnets[i].cidrs)
       costs.emplace_back(where, SetsOf(decoded.config.subnets[i]));
-  std::ranges::sort(costs, {}, [](const auto& cost) { return cost.first.begin; });
-  std::size_t members = 0;
-  for (const auto& [where, cost] : costs) {
-    members += cost;
-    if (members <= NX_MAX_PREFIXES) continue;
-    diagnostics.Error(where, fmt::format("one too many: the sets hold {} members", NX_MAX_PREFIXES),
-                      "a CIDR counts once for every set that its subnet is in");
-    break;
-  }
+  CheckRoom(std::move(costs), NX_MAX_PREFIXES,
+            fmt::format("one too many: the sets hold {} members", NX_MAX_PREFIXES),
+            "a CIDR counts once for every set that its subnet is in", diagnostics);
   constexpr std::size_t kMostFloating = NX_MAX_FIP / 2;  // an entry for each side
   if (places.floating_ips.size() > kMostFloating)
     diagnostics.Error(places.floating_ips[kMostFloating].external,

@@ -182,8 +182,8 @@ void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
 void DecodeIpvs(const Mapping& map, Decoded& out) {
   model::Ipvs& ipvs = out.config.ipvs.emplace();
   map.IntoList(ipvs.cluster_ips, &out.places.cluster_ips, "clusterIPs", ReadServicePort);
-  map.IntoList(ipvs.local_ports_tcp, nullptr, "localNodePortsTCP", ReadPorts);
-  map.IntoList(ipvs.local_ports_udp, nullptr, "localNodePortsUDP", ReadPorts);
+  map.IntoList(ipvs.local_ports_tcp, &out.places.local_ports_tcp, "localNodePortsTCP", ReadPorts);
+  map.IntoList(ipvs.local_ports_udp, &out.places.local_ports_udp, "localNodePortsUDP", ReadPorts);
 }
 
 }  // namespace
@@ -208,6 +208,8 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
     flows->Into(out.config.flows.max_established, "maxEstablished", ReadCount);
     flows->Into(out.config.flows.max_embryos, "maxEmbryos", ReadCount);
   }
+  if (const auto metrics = top->Sub("metrics"))
+    metrics->Into(out.config.metrics.listen, "listen", ReadListen);
   if (const auto timeouts = top->Sub("timeouts"))
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
       timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);

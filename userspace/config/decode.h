@@ -54,6 +54,8 @@ struct Places {
   std::vector<Subnet> subnets;
   std::vector<FloatingIp> floating_ips;
   std::vector<Span> cluster_ips;
+  std::vector<Span> local_ports_tcp;
+  std::vector<Span> local_ports_udp;
   Tproxy tproxy;
   Marks marks;
 };

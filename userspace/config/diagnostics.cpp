@@ -92,6 +92,11 @@ std::string Render(const Diagnostic& d) {
   return out;
 }
 
+std::string OneLine(const Diagnostic& d) {
+  return fmt::format("{}:{}:{}: {}{}{}", d.file, d.line, d.column, d.message,
+                     d.help.empty() ? "" : "; ", d.help);
+}
+
 void Diagnostics::Error(Span where, std::string_view message, std::string_view help) {
   if (full())
     ++left_out_;

@@ -26,6 +26,8 @@ struct Diagnostic {
 
 // "node.yaml:3:7: error: ..." with the line, a caret under the place, and the help.
 std::string Render(const Diagnostic& diagnostic);
+// "node.yaml:3:7: message; help": for a log.
+std::string OneLine(const Diagnostic& diagnostic);
 
 // Collects everything that is wrong in one file, so that one run reports all of it.
 class Diagnostics {

@@ -190,6 +190,13 @@ std::vector<Key> WrittenKeys() {
              "one.",
      .least = 64, .most = 16777216},
 
+    {.path = "metrics", .type = Type::kMap,
+     .text = "What natrixd tells Prometheus: [operations.md](operations.md#metrics)."},
+    {.path = "metrics.listen", .type = Type::kListen, .example = "\"127.0.0.1:9188\"",
+     .text = "Where natrixd answers `GET /metrics`. Left out: nothing listens. `:9188` and `9188` are on "
+             "`127.0.0.1`; to be reached from other machines write the address out, `0.0.0.0:9188` for "
+             "all of IPv4 and `[::]:9188` for all of IPv6. There is no password and no TLS."},
+
     {.path = "timeouts", .type = Type::kMap,
      .text = "How long a connection may be silent before it is forgotten, by the state it is in: "
              "nf_conntrack's states and times. At least `1s`, at most `24d`."},
@@ -301,6 +308,8 @@ std::string_view TypeName(Type type) {
       return "nodes in one string";
     case Type::kServicePorts:
       return "a list of service ports";
+    case Type::kListen:
+      return "an address and port";
   }
   return "";
 }

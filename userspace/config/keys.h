@@ -27,6 +27,7 @@ enum class Type {
   kPrefixText,    // addresses or CIDRs of one string
   kGatewayText,   // node or node:address of one string
   kServicePorts,  // members of an ipset hash:ip,port
+  kListen,        // an address and a port to listen on
 };
 
 // One word of the configuration.

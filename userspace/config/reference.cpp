@@ -92,6 +92,8 @@ Json ValueSchema(const Key& key) {
       return Text("^ *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *(, *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *)*$");
     case Type::kServicePorts:
       return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5}$"));
+    case Type::kListen:
+      return Either(Integer(1, 65535), Text("^(([0-9.]+|\\[[0-9a-fA-F:.]+\\])?:)?[0-9]{1,5}$"));
   }
   return {};
 }

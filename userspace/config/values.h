@@ -43,6 +43,10 @@ std::optional<model::GatewayNode> ReadGatewayNode(const Node& node, const Key& k
 std::optional<model::ServicePort> ReadServicePort(const Node& node, const Key& key,
                                                   Diagnostics& diagnostics);
 
+// "127.0.0.1:9188", "[::1]:9188"; ":9188" and "9188" are on IPv4's loopback address.
+std::optional<model::Endpoint> ReadListen(const Node& node, const Key& key,
+                                          Diagnostics& diagnostics);
+
 // The parts of one string between its commas, without spaces around them, each with its place.
 // Empty after it has reported that this is no string.
 std::vector<Node> SplitCommas(const Node& node, const Key& key, Diagnostics& diagnostics);

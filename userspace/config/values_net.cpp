@@ -35,11 +35,6 @@ std::string WhyNoDevice(std::string_view text) {
   return "";
 }
 
-bool IsMulticast(const Address& address) {
-  const __u8* byte = address.bytes.byte;
-  return address.family() == Family::kIpv4 ? (byte[12] & 0xf0) == 0xe0 : byte[0] == 0xff;
-}
-
 bool IsLoopback(const Address& address) {
   static const Address kLoopback6 = *Address::Parse("::1");
   return address.family() == Family::kIpv4 ? address.bytes.byte[12] == 127 : address == kLoopback6;
@@ -53,7 +48,7 @@ bool IsUnspecified(const Address& address) {
 // What kind of address this is when it can be nobody's; empty otherwise.
 std::string_view WhyNobodys(const Address& address) {
   if (IsUnspecified(address)) return "the unspecified address";
-  if (IsMulticast(address)) return "a multicast address";
+  if (address.IsMulticast()) return "a multicast address";
   if (IsLoopback(address)) return "a loopback address";
   return "";
 }

@@ -9,8 +9,8 @@
 #include <csignal>
 
 #include "loader/clock.h"
-#include "userspace/config/load.h"
 #include "userspace/daemon/host_state.h"
+#include "userspace/daemon/metrics.h"
 
 namespace natrix::daemon {
 namespace {
@@ -58,6 +58,7 @@ std::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::Start(const Options
 std::optional<StartFailure> Daemon::TryStart() {
   auto loaded = config::LoadFile(options_.config_path);
   if (!loaded) return StartFailure{StartFailure::Kind::kBadConfig, loaded.Render()};
+  LogWarnings(loaded);
   const model::Flows flows = loaded.config->flows;
 
   if (auto prepared = root_.Prepare(); !prepared) return FailureOf(prepared.error());
@@ -72,6 +73,7 @@ std::optional<StartFailure> Daemon::TryStart() {
   lock_ = *std::move(lock);
 
   Result<> done = OpenSources();  // before the first look at the node: no change goes unseen
+  if (done) done = metrics_.Listen(loaded.config->metrics.listen);  // before anything is changed
   if (done) done = LoadDatapath(flows);
   if (done) done = Adopt(*std::move(loaded.config));
   if (!done) return FailureOf(done.error());
@@ -172,31 +174,6 @@ void Daemon::OnSignal() {
   }
 }
 
-void Daemon::Reload() {
-  notify_.Reloading();
-  SuspectAll();
-  auto loaded = config::LoadFile(options_.config_path);
-  std::string error;
-  if (!loaded) {
-    error = loaded.Render();
-  } else {
-    const model::Flows before = config_.flows;
-    if (auto done = Adopt(*std::move(loaded.config)); !done) {
-      error = done.error().ToString();
-      // The maps may be half-way: bring back what the configuration in force asks for.
-      if (auto back = Reconcile(); !back) log_.error("reload {}", back.error().ToString());
-    }
-    if (before.max_established != config_.flows.max_established ||
-        before.max_embryos != config_.flows.max_embryos)
-      log_.warn("reload the flow tables keep their size: `natrix detach`, then start natrixd");
-  }
-  if (error.empty())
-    log_.info("reload ok {}", StatusLine());
-  else
-    log_.error("reload failed, the configuration before stays in force:\n{}", error);
-  notify_.Ready(error.empty() ? StatusLine() : "the last reload failed; " + StatusLine());
-}
-
 void Daemon::OnNetlink() {
   auto complete = netlink_->Drain([this](const nlmsghdr& message) { OnMessage(message); });
   if (complete && *complete) return;
@@ -278,8 +255,12 @@ Result<> Daemon::Adopt(model::Config config) {
   if (!host) return std::unexpected(std::move(host).error());
   auto previous = applier_->Subnets();
   if (!previous) return std::unexpected(std::move(previous).error());
+  auto metrics =
+      MakeMetrics([&](const char* name) { return datapath_->MapFd(name); }, config.node.name);
+  if (!metrics) return std::unexpected(std::move(metrics).error());
   compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made});
   if (auto done = Follow(config, wanted); !done) return done;
+  metrics_.Answer(*std::move(metrics));
   config_ = std::move(config);
   wanted_ = std::move(wanted);
   return {};
@@ -300,8 +281,9 @@ Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& want
   if (!report) return std::unexpected(std::move(report).error());
   generation_ = report->generation;
   if (report->changed())
-    log_.info("apply generation={} written={} erased={}", report->generation, report->written,
-              report->erased);
+    log_.info("apply generation={} written={} erased={} in_force={}us", report->generation,
+              report->written, report->erased,
+              std::chrono::duration_cast<std::chrono::microseconds>(report->in_force).count());
   const bool attached = AttachWanted(wanted);
   if (!config.tproxy.probes.empty()) probes = probes_->Follow(config);
   if (attached && probes && !other_method_removed_) RemoveOtherMethod();

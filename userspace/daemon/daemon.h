@@ -16,8 +16,10 @@
 #include "userspace/base/result.h"
 #include "userspace/base/rtnetlink.h"
 #include "userspace/compile/compile.h"
+#include "userspace/config/load.h"
 #include "userspace/daemon/applier.h"
 #include "userspace/daemon/event_loop.h"
+#include "userspace/daemon/metrics_server.h"
 #include "userspace/daemon/notify.h"
 #include "userspace/daemon/probe_steering.h"
 #include "userspace/daemon/repair_brake.h"
@@ -62,6 +64,9 @@ class Daemon {
   Result<> OpenSources();
 
   void Reload();
+  // On an error what was in force before still is.
+  Result<> Replace(model::Config config);
+  void LogWarnings(const config::Loaded& loaded);
   void OnNetlink();
   void OnMessage(const nlmsghdr& message);
   bool SuspectTc(std::uint32_t ifindex);
@@ -94,6 +99,7 @@ class Daemon {
   std::uint32_t hz_ = 0;
   std::optional<loader::Datapath> datapath_;
   std::optional<Applier> applier_;
+  MetricsServer metrics_;  // behind datapath_: it borrows fds
   std::unique_ptr<loader::Attacher> attacher_;
   std::optional<ProbeSteering> probes_;
   std::map<std::uint32_t, Managed> managed_;            // by ifindex

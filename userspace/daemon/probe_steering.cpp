@@ -30,25 +30,26 @@ ProbeSteering::ProbeSteering(loader::ConnectHooks hooks, Rtnetlink watch,
 
 bool ProbeSteering::Follow(const model::Config& config) {
   if (config.tproxy.table != table_) table_.reset();
-  if (!config.tproxy.probes.empty())
+  const bool probes = !config.tproxy.probes.empty();
+  // A connection is marked only when the mark leads somewhere, and to somebody; with IPVS the same
+  // hooks refuse what no Service has.
+  if (!probes && !config.ipvs) LeaveConnect();
+  if (probes)
     Install(config);
   else if (installed_ || !looked_ || !errors_.empty())
     Remove();
+  if (probes || config.ipvs) Note("connect", FollowConnect());
   looked_ = true;
   return errors_.empty();
 }
 
-// A connection is marked only when the mark leads somewhere, and to somebody.
 void ProbeSteering::Install(const model::Config& config) {
   installed_ = true;
   Note("loopback", FollowLoopback());
   Note("routing", FollowRouting(config));
-  Note("connect", FollowConnect());
 }
 
 void ProbeSteering::Remove() {
-  const auto detached = hooks_.Detach();
-  Note("connect", detached ? Result<>() : std::unexpected(detached.error()));
   const auto removed = shim::RemoveRouting();
   Note("routing", removed ? Result<>() : std::unexpected(removed.error()));
   written_ = {};
@@ -56,9 +57,15 @@ void ProbeSteering::Remove() {
   const bool had = std::ranges::find(attached, kLoopbackIndex) != attached.end();
   const auto done = had ? attacher_.Detach(kLoopbackIndex) : Result<>();
   Note("loopback", done);
-  if ((detached && *detached) || (removed && *removed > 0) || (had && done))
+  if ((removed && *removed > 0) || (had && done))
     log_.info("probes steering removed, rules and routes={}", removed.value_or(0));
   installed_ = !errors_.empty();
+}
+
+void ProbeSteering::LeaveConnect() {
+  const auto detached = hooks_.Detach();
+  Note("connect", detached ? Result<>() : std::unexpected(detached.error()));
+  if (detached && *detached) log_.info("connect hooks removed");
 }
 
 Result<> ProbeSteering::FollowLoopback() {
@@ -66,11 +73,11 @@ Result<> ProbeSteering::FollowLoopback() {
   auto outcome = attacher_.Attach(
       {.ifindex = kLoopbackIndex, .name = "lo", .ingress_fd = programs_.loopback_ingress});
   if (!outcome) return Fail(std::move(outcome).error(), "attach device=lo");
-  if (outcome->created || outcome->replaced)
+  if (outcome->created)
     log_.info("attach device=lo ifindex={} method={} {}", kLoopbackIndex, attacher_.method(),
-              !outcome->created ? "adopted"
-              : repair          ? "repaired"
-                                : "new");
+              repair ? "repaired" : "new");
+  else if (outcome->replaced)
+    log_.info("attach device=lo ifindex={} method={} adopted", kLoopbackIndex, attacher_.method());
   return {};
 }
 

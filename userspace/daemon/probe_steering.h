@@ -46,6 +46,7 @@ class ProbeSteering {
                 const loader::ProgramFds& programs, spdlog::logger& log);
   void Install(const model::Config& config);
   void Remove();
+  void LeaveConnect();
   Result<> FollowLoopback();
   Result<> FollowRouting(const model::Config& config);
   Result<> FollowConnect();

@@ -51,6 +51,10 @@ Family Address::family() const {
                                                                       : Family::kIpv6;
 }
 
+bool Address::IsMulticast() const {
+  return family() == Family::kIpv4 ? (bytes.byte[12] & 0xf0) == 0xe0 : bytes.byte[0] == 0xff;
+}
+
 std::string Address::ToString() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (family() == Family::kIpv4)
@@ -66,6 +70,11 @@ std::strong_ordering operator<=>(const Address& a, const Address& b) {
 
 bool operator==(const Address& a, const Address& b) {
   return std::memcmp(a.bytes.byte, b.bytes.byte, sizeof(a.bytes.byte)) == 0;
+}
+
+std::string Endpoint::ToString() const {
+  const std::string text = address.ToString();
+  return (address.family() == Family::kIpv4 ? text : "[" + text + "]") + ":" + std::to_string(port);
 }
 
 std::optional<Prefix> Prefix::Parse(std::string_view text) {
@@ -99,6 +108,12 @@ bool Prefix::Contains(const Prefix& other) const {
 
 nx_prefix Prefix::ToAbi() const {
   return {static_cast<__u32>(AbiBits(*this)), WithoutHostBits().address.bytes};
+}
+
+Prefix Prefix::FromAbi(const nx_prefix& prefix) {
+  const Address address{prefix.addr};
+  const int bits = static_cast<int>(prefix.length);
+  return {address, bits - (128 - FamilyBits(address.family()))};
 }
 
 std::string Prefix::ToString() const { return address.ToString() + "/" + std::to_string(length); }

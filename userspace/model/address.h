@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,10 +22,20 @@ struct Address {
   // (one address must have one way of being written).
   static std::optional<Address> Parse(std::string_view text);
   Family family() const;
+  bool IsMulticast() const;
   std::string ToString() const;  // 10.16.0.10, fd00::1
 
   friend std::strong_ordering operator<=>(const Address& a, const Address& b);
   friend bool operator==(const Address& a, const Address& b);
+};
+
+// Where somebody may connect to.
+struct Endpoint {
+  Address address;
+  std::uint16_t port = 0;  // host byte order
+
+  std::string ToString() const;  // 127.0.0.1:9188, [::1]:9188
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 // An address range.  `length` counts bits of the family's own form: 0..32 or 0..128.
@@ -40,6 +51,7 @@ struct Prefix {
   bool Contains(const Address& other) const;
   bool Contains(const Prefix& other) const;
   nx_prefix ToAbi() const;  // length in bits of the 16-byte form
+  static Prefix FromAbi(const nx_prefix& prefix);
   std::string ToString() const;
 
   friend std::strong_ordering operator<=>(const Prefix& a, const Prefix& b);

@@ -140,6 +140,10 @@ struct Ipvs {
   std::vector<PortRange> local_ports_udp;
 };
 
+struct Metrics {
+  std::optional<Endpoint> listen;  // none: nothing listens
+};
+
 struct Flows {
   std::uint32_t max_established = 131072;
   std::uint32_t max_embryos = 65536;
@@ -172,6 +176,7 @@ struct Config {
   Marks marks;
   Masquerade masquerade;
   Flows flows;
+  Metrics metrics;
   Timeouts timeout_seconds = kDefaultTimeouts;
 };
 

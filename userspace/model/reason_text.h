@@ -5,7 +5,7 @@
 
 #include "maps/abi/reason.h"
 
-namespace natrix::cli {
+namespace natrix::model {
 
 // A reason as people and programs read it.
 struct ReasonText {
@@ -31,4 +31,4 @@ inline ReasonText TextOf(unsigned reason) {
   }
 }
 
-}  // namespace natrix::cli
+}  // namespace natrix::model

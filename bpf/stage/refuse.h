@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/lib/ports.h"
+
+/* Refuse a process of this node TCP to a Service address on a port that no
+ * Service has (filter OUTPUT: the same rule as in INPUT, see stage/reject.h).
+ * The process is told at once what the ICMP error would have told it.
+ *
+ *   reads    ctx: the address and port called, the socket's mark
+ *   writes   what connect(2) returns: ECONNREFUSED
+ *   maps     nx_config, nx_net, nx_local, nx_ports_left or nx_ports_right
+ *   returns  true when it is refused
+ */
+#define NX_ECONNREFUSED 111 /* asm-generic */
+#define NX_REFUSE_SOL_SOCKET 1
+#define NX_REFUSE_SO_MARK 36
+
+static __always_inline bool stage_refuse(struct bpf_sock_addr *ctx,
+					 const struct nx_addr *to)
+{
+	struct nx_tuple t = { .dst = *to, .proto = NX_L4_TCP };
+	__u32 mark = 0;
+
+	t.dport = (__be16)ctx->user_port;
+	bpf_getsockopt(ctx, NX_REFUSE_SOL_SOCKET, NX_REFUSE_SO_MARK, &mark,
+		       sizeof(mark));
+	if (!is_refused(config_side(), &t, mark))
+		return false;
+	bpf_set_retval(-NX_ECONNREFUSED);
+	return true;
+}

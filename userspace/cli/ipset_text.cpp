@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/ipset_text.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace natrix::cli {
+namespace {
+
+using model::Family;
+using model::Prefix;
+
+std::string CreateLine(const SetName& set) {
+  if (set.kind == SetName::Kind::kPort)
+    return fmt::format("create {} {} range 0-65535\n", set.text, set.type);
+  return fmt::format("create {} {} family {} hashsize 1024 maxelem {}\n", set.text, set.type,
+                     set.family == Family::kIpv4 ? "inet" : "inet6",
+                     set.kind == SetName::Kind::kService ? 65536 : 1048576);
+}
+
+// One address is written without a length.
+std::string ToIpset(const Prefix& prefix) {
+  const int bits = prefix.family() == Family::kIpv4 ? 32 : 128;
+  return prefix.length == bits ? prefix.address.ToString() : prefix.ToString();
+}
+
+std::vector<std::string> ToIpset(const SetName& set, const Member& member) {
+  if (set.kind != SetName::Kind::kPrefix) return {ToText(set, member)};
+  if (member.prefix.length != 0) return {ToIpset(member.prefix)};
+  if (set.family == Family::kIpv4) return {"0.0.0.0/1", "128.0.0.0/1"};
+  return {"::/1", "8000::/1"};
+}
+
+}  // namespace
+
+std::string IpsetText(const std::vector<NamedSet>& sets) {
+  std::string text;
+  for (const NamedSet& set : sets) {
+    text += CreateLine(set.name);
+    // `ipset restore` refuses an element twice, and a half of /0 may be a member of its own.
+    std::set<std::string> written;
+    for (const Member& member : set.members)
+      for (const std::string& element : ToIpset(set.name, member))
+        if (written.insert(element).second)
+          text += fmt::format("add {} {}\n", set.name.text, element);
+  }
+  return text;
+}
+
+}  // namespace natrix::cli

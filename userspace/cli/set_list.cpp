@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/set_list.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "maps/in_force.h"
+#include "maps/keyed_map_view.h"
+#include "userspace/cli/flow_list.h"
+
+namespace natrix::cli {
+namespace {
+
+using model::Address;
+using model::Family;
+using model::Prefix;
+using PortView = maps::HashMapView<nx_port_key, nx_port_member>;
+using SetView = maps::LpmMapView<nx_set_key, nx_set_member>;
+
+constexpr std::array kServiceProtocols = {NX_L4_TCP, NX_L4_UDP, NX_L4_SCTP};
+constexpr std::array kFamilies = {Family::kIpv4, Family::kIpv6};
+
+std::string OvnPrefix(Family family) { return family == Family::kIpv4 ? "ovn40" : "ovn60"; }
+std::string KubePrefix(Family family) { return family == Family::kIpv4 ? "KUBE-" : "KUBE-6-"; }
+
+SetName WellKnown(Family family, nx_set_id id, const char* ipset, const char* type) {
+  return {.text = OvnPrefix(family) + ipset, .type = type, .family = family, .id = id};
+}
+
+std::vector<SetName> WellKnownSets() {
+  std::vector<SetName> names;
+  for (const Family family : kFamilies) {
+#define X(enumerator, value, ipset, type) \
+  names.push_back(WellKnown(family, enumerator, ipset, type));
+    NX_SETS(X)
+#undef X
+  }
+  return names;
+}
+
+SetName RuleSet(Family family, nx_set_id id, const std::string& rule) {
+  const auto named = [&](const char* before, const char* after) {
+    return SetName{.text = OvnPrefix(family) + before + rule + after,
+                   .type = "hash:net",
+                   .family = family,
+                   .id = id,
+                   .rule = rule};
+  };
+  switch (id) {
+#define X(enumerator, value, before, after) \
+  case enumerator:                          \
+    return named(before, after);
+    NX_RULE_SETS(X)
+#undef X
+    default:
+      return {};
+  }
+}
+
+// kube-proxy's, in IPVS mode.  A port has no family: its sets exist for each, with the same
+// members.
+std::vector<SetName> PortSets() {
+  using Kind = SetName::Kind;
+  std::vector<SetName> names;
+  for (const Family family : kFamilies) {
+    const auto add = [&](const char* name, const char* type, Kind kind, nx_l4 protocol) {
+      names.push_back({.text = KubePrefix(family) + name,
+                       .type = type,
+                       .family = family,
+                       .kind = kind,
+                       .protocol = protocol});
+    };
+    add("CLUSTER-IP", "hash:ip,port", Kind::kService, NX_L4_TCP);
+    add("NODE-PORT-LOCAL-TCP", "bitmap:port", Kind::kPort, NX_L4_TCP);
+    add("NODE-PORT-LOCAL-UDP", "bitmap:port", Kind::kPort, NX_L4_UDP);
+  }
+  return names;
+}
+
+bool IsRuleId(std::string_view text) {
+  return text.size() == NX_RULE_ID && std::ranges::all_of(text, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+std::optional<std::uint16_t> ParsePort(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+std::string RuleOf(const nx_set_key& key) {
+  return {key.rule, strnlen(key.rule, sizeof(key.rule))};
+}
+
+Prefix HostPrefix(const Address& address) {
+  return {address, address.family() == Family::kIpv4 ? 32 : 128};
+}
+
+Result<std::vector<NamedSet>> ReadPrefixSets(PinnedMaps& pins) {
+  const auto view = pins.Open<SetView>("nx_set");
+  if (!view) return std::unexpected(view.error());
+  // Sets of rules come behind the others of their family: those have no rule.
+  std::map<std::tuple<Family, std::string, nx_set_id>, NamedSet> sets;
+  for (const SetName& name : WellKnownSets()) sets[{name.family, "", name.id}].name = name;
+  auto read = view->ForEach([&](const nx_set_key& key, const nx_set_member& member) {
+    const Prefix prefix{.address = {key.addr}, .length = static_cast<int>(member.length)};
+    const Family family = prefix.family();
+    const auto [set, is_new] = sets.try_emplace({family, RuleOf(key), key.set});
+    if (is_new) set->second.name = RuleSet(family, key.set, RuleOf(key));
+    set->second.members.push_back({.prefix = prefix});
+  });
+  if (!read) return std::unexpected(std::move(read).error());
+  std::vector<NamedSet> list;
+  for (auto& [key, set] : sets)
+    if (!set.name.text.empty()) list.push_back(std::move(set));
+  return list;
+}
+
+bool Holds(const SetName& set, const nx_port_key& key) {
+  if (set.kind == SetName::Kind::kPort)
+    return key.set == NX_PORTS_LOCAL && key.proto == set.protocol;
+  return key.set == NX_PORTS_CLUSTER_IP && Address{key.addr}.family() == set.family;
+}
+
+// No set at all when kube-proxy does not run in IPVS mode.
+Result<std::vector<NamedSet>> ReadPortSets(PinnedMaps& pins, std::uint32_t side) {
+  const auto config = pins.Open<maps::ArrayMapView<nx_config>>("nx_config");
+  if (!config) return std::unexpected(config.error());
+  const auto scalars = config->At(side);
+  if (!scalars) return std::unexpected(scalars.error());
+  if (scalars->ipvs == 0) return std::vector<NamedSet>();
+  const auto view = pins.Open<PortView>(side == 0 ? "nx_ports_left" : "nx_ports_right");
+  if (!view) return std::unexpected(view.error());
+  std::vector<NamedSet> sets;
+  for (SetName& name : PortSets()) sets.push_back({.name = std::move(name), .members = {}});
+  auto read = view->ForEach([&](const nx_port_key& key, const nx_port_member&) {
+    for (NamedSet& set : sets) {
+      if (!Holds(set.name, key)) continue;
+      Member member{.prefix = {}, .protocol = key.proto, .port = ntohs(key.port)};
+      if (set.name.kind == SetName::Kind::kService) member.prefix = HostPrefix({key.addr});
+      set.members.push_back(member);
+    }
+  });
+  if (!read) return std::unexpected(std::move(read).error());
+  return sets;
+}
+
+Result<bool> IsInNetSet(PinnedMaps& pins, const SetName& set, const Member& member) {
+  if (member.prefix.family() != set.family) return false;
+  const auto view = pins.Open<SetView>("nx_set");
+  if (!view) return std::unexpected(view.error());
+  nx_set_key key{};
+  key.length = NX_SET_KEY_BITS + 128;
+  key.set = set.id;
+  set.rule.copy(key.rule, sizeof(key.rule));
+  key.addr = member.prefix.address.bytes;
+  const auto found = view->Find(key);
+  if (!found) return std::unexpected(found.error());
+  return found->has_value();
+}
+
+}  // namespace
+
+std::optional<SetName> ParseSetName(std::string_view text) {
+  for (const auto& names : {WellKnownSets(), PortSets()})
+    if (const auto named = std::ranges::find(names, text, &SetName::text); named != names.end())
+      return *named;
+  constexpr std::string_view kBefore = "ovn40natpr-";
+  if (text.size() < kBefore.size() + NX_RULE_ID) return std::nullopt;
+  const std::string rule(text.substr(kBefore.size(), NX_RULE_ID));
+  if (!IsRuleId(rule)) return std::nullopt;
+  for (const Family family : kFamilies)
+    for (const nx_set_id id : {NX_SET_RULE_SRC, NX_SET_RULE_DST})
+      if (SetName name = RuleSet(family, id, rule); name.text == text) return name;
+  return std::nullopt;
+}
+
+Result<std::vector<NamedSet>> ReadSets(PinnedMaps& pins) {
+  auto sets = ReadPrefixSets(pins);
+  if (!sets) return sets;
+  const auto generation = pins.Open<maps::ArrayMapView<nx_generation>>("nx_generation");
+  if (!generation) return std::unexpected(generation.error());
+  auto ports =
+      maps::ReadInForce(*generation, [&](std::uint32_t side) { return ReadPortSets(pins, side); });
+  if (!ports) return ports;
+  std::ranges::move(*ports, std::back_inserter(*sets));
+  for (NamedSet& set : *sets) std::ranges::sort(set.members);
+  return sets;
+}
+
+std::string ToText(const SetName& set, const Member& member) {
+  switch (set.kind) {
+    case SetName::Kind::kPrefix:
+      break;
+    case SetName::Kind::kService:
+      return member.prefix.address.ToString() + "," + ProtocolName(member.protocol) + ":" +
+             std::to_string(member.port);
+    case SetName::Kind::kPort:
+      return std::to_string(member.port);
+  }
+  return member.prefix.ToString();
+}
+
+std::optional<Member> ParseMember(const SetName& set, std::string_view text) {
+  Member member{.prefix = {}, .protocol = set.protocol};
+  if (set.kind != SetName::Kind::kPort) {
+    const auto address = Address::Parse(text.substr(0, text.find(',')));
+    if (!address) return std::nullopt;
+    member.prefix = HostPrefix(*address);
+  }
+  if (set.kind == SetName::Kind::kPrefix)
+    return text.contains(',') ? std::nullopt : std::optional(member);
+  if (set.kind == SetName::Kind::kService) {
+    const std::size_t comma = text.find(',');
+    if (comma == text.npos) return std::nullopt;
+    text.remove_prefix(comma + 1);
+    if (const std::size_t colon = text.find(':'); colon != text.npos) {
+      const std::string_view name = text.substr(0, colon);
+      const auto* known = std::ranges::find_if(
+          kServiceProtocols, [&](nx_l4 protocol) { return ProtocolName(protocol) == name; });
+      if (known == kServiceProtocols.end()) return std::nullopt;
+      member.protocol = *known;
+      text.remove_prefix(colon + 1);
+    }
+  }
+  const auto port = ParsePort(text);
+  if (!port) return std::nullopt;
+  member.port = *port;
+  return member;
+}
+
+Result<bool> IsMember(PinnedMaps& pins, const SetName& set, const Member& member) {
+  if (set.kind == SetName::Kind::kPrefix) return IsInNetSet(pins, set, member);
+  if (set.kind == SetName::Kind::kService && member.prefix.family() != set.family) return false;
+  const auto generation = pins.Open<maps::ArrayMapView<nx_generation>>("nx_generation");
+  if (!generation) return std::unexpected(generation.error());
+  nx_port_key key{};
+  key.port = htons(member.port);
+  key.proto = member.protocol;
+  key.set = set.kind == SetName::Kind::kPort ? NX_PORTS_LOCAL : NX_PORTS_CLUSTER_IP;
+  if (set.kind == SetName::Kind::kService) key.addr = member.prefix.address.bytes;
+  return maps::ReadInForce(*generation, [&](std::uint32_t side) -> Result<bool> {
+    const auto view = pins.Open<PortView>(side == 0 ? "nx_ports_left" : "nx_ports_right");
+    if (!view) return std::unexpected(view.error());
+    const auto found = view->Find(key);
+    if (!found) return std::unexpected(found.error());
+    return found->has_value();
+  });
+}
+
+}  // namespace natrix::cli
