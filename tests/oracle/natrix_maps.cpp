@@ -19,6 +19,8 @@
 namespace natrix::oracle {
 namespace {
 
+constexpr char kPins[] = "/sys/fs/bpf/natrix";
+
 template <typename T>
 T Need(Result<T> result) {
   if (!result) throw support::SetupError(result.error().ToString());
@@ -30,7 +32,7 @@ template <typename View>
 class Pinned {
  public:
   Pinned(pid_t natrixd, const std::string& name)
-      : fd_(Open(fmt::format("/proc/{}/root/sys/fs/bpf/natrix/maps/{}", natrixd, name))),
+      : fd_(Open(fmt::format("/proc/{}/root{}/maps/{}", natrixd, kPins, name))),
         view_(Need(View::Open(fd_.get(), name))) {}
 
   const View* operator->() const { return &view_; }
