@@ -42,7 +42,7 @@ TEST_P(Order, TheMasqueradeMarkIsAskedFirst) {
   EXPECT_TRUE(Arrives(exchange_, Masqueraded(Place::kOutside, cast().node, cast().web)));
 }
 
-TEST_P(Order, SubnetsAndTheLocalMarkComeNext) {
+TEST_P(Order, SubnetsAndTheLocalMarkComeNextAndPoliciesLate) {
   // R3, R4.
   Send(Udp(cast().join, cast().pod1), 0x80000);
   EXPECT_TRUE(Arrives(exchange_, Masqueraded(Place::kPod1, cast().join, cast().pod1)));
@@ -59,10 +59,7 @@ TEST_P(Order, SubnetsAndTheLocalMarkComeNext) {
     Send(Udp(cast().node_second, cast().web), mark);
     EXPECT_TRUE(Arrives(exchange_, Masqueraded(Place::kOutside, cast().node, cast().web)));
   }
-}
-
-// R6, R8; R6, R11 where no rule of mangle drops it before; R7, R12.
-TEST_P(Order, WhatIsLeftAloneComesBeforePolicies) {
+  // R6, R8; R7, R12.
   Change("ovn-default", [&](model::Subnet& subnet) {
     subnet.policies = {Nat(cast().pod1, ""), Forward(cast().pod2, "")};
   });

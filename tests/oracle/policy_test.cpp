@@ -112,7 +112,7 @@ TEST_P(Policy, FirstMatchIsWhatTheDocumentationSaysAndTheRulesAreNot) {
   EXPECT_TRUE(Arrives(after, translated));
 }
 
-TEST_P(Policy, P7_ASideLeftOutIsAnyAndARuleWithoutSidesMatchesNothing) {
+TEST_P(Policy, P7_P8_ASideLeftOutIsAnyAsIsEverythingAndARuleWithoutSidesMatchesNothing) {
   SetRules({Forward(cast().pod1, "")});
   EXPECT_TRUE(Forwarded(Place::kPod1, cast().pod1, cast().web));
   EXPECT_TRUE(Masqueraded(Place::kPod2, cast().pod2, cast().web));
@@ -121,10 +121,7 @@ TEST_P(Policy, P7_ASideLeftOutIsAnyAndARuleWithoutSidesMatchesNothing) {
   EXPECT_TRUE(Masqueraded(Place::kPod2, cast().pod2, cast().web2));
   SetRules({Forward("", "")});
   EXPECT_TRUE(Masqueraded(Place::kPod1, cast().pod1, cast().web));
-}
-
-// Kube-OVN's daemon accepts /0 and dies of it, for ipset refuses it: the left side has two halves.
-TEST_P(Policy, P8_EverythingIsAPrefixToo) {
+  // Kube-OVN's daemon accepts /0 and dies of it, for ipset refuses it: the left has two halves.
   SetRules({Forward(Everything(), cast().web)});
   EXPECT_TRUE(Forwarded(Place::kPod1, cast().pod1, cast().web));
   EXPECT_TRUE(Masqueraded(Place::kPod1, cast().pod1, cast().web2));
@@ -159,9 +156,7 @@ TEST_P(Policy, IsNotAskedAboutSubnetsAndSegmentsWithoutSyn) {
   exchange_.Send(Place::kPod1, Udp(cast().pod1, cast().service));
   EXPECT_TRUE(
       Arrives(exchange_, {.src = cast().node, .dst = cast().service, .port_changed = true}));
-}
-
-TEST_P(Policy, WithoutNatOutgoingThereIsNone) {
+  // Nor where natOutgoing is off.
   Change("no-nat", [&](model::Subnet& subnet) { subnet.policies = {Nat("", cast().web)}; });
   exchange_.Send(Place::kPod3, Udp(cast().pod3, cast().web));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod3, .dst = cast().web}));

@@ -111,14 +111,12 @@ TEST_P(Refused, F2_TcpToAPortThatNoServiceHasIsRejected) {
 }
 
 // #3843: with UDP refused, DNS did not work.
-TEST_P(Refused, F2_UdpIsNot) {
+
+TEST_P(Refused, F2_TheNodesOwnProcessesAreAndUdpIsNot) {
   PacketSpec query = Udp(cast().pod1, cast().service);
   query.dport = kOther;
   exchange_.Send(Place::kPod1, query);
   EXPECT_TRUE(Vanishes(exchange_)) << "the node's socket has it";
-}
-
-TEST_P(Refused, F2_TheNodesOwnProcessesAre) {
   for (Side* side : {&nodes_.left(), &nodes_.right()}) {
     EXPECT_EQ(Connect(*side, kOther, 0), ECONNREFUSED) << side->engine->name();
     EXPECT_EQ(Connect(*side, kOther, 0x4000), 0) << side->engine->name();

@@ -99,17 +99,5 @@ TEST_P(Sets, HoldTheSameAddressesHoweverPrefixesNest) {
   EXPECT_LT(members, asked * 4 / 5);
 }
 
-// What Kube-OVN's library writes into a set, and what it leaves out of the other family's.
-TEST_P(Sets, FollowTheConfiguration) {
-  const std::string set = OvnPrefix(family()) + std::string("subnets-nat-policy");
-  for (Side* side : {&nodes_.left(), &nodes_.right()}) EXPECT_FALSE(Has(*side, set, cast().pod1));
-  Change("ovn-default",
-         [&](model::Subnet& subnet) { subnet.policies = {Forward("", cast().web)}; });
-  for (Side* side : {&nodes_.left(), &nodes_.right()}) {
-    EXPECT_TRUE(Has(*side, set, cast().pod1));
-    EXPECT_FALSE(Has(*side, set, cast().pod3));
-  }
-}
-
 }  // namespace
 }  // namespace natrix::oracle
