@@ -9,6 +9,7 @@
 
 #include "maps/abi/config.h"
 #include "maps/abi/flow.h"
+#include "maps/abi/names.h"
 #include "maps/abi/subnet.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
@@ -30,7 +31,7 @@ template <typename View>
 class Pinned {
  public:
   Pinned(pid_t natrixd, const std::string& name)
-      : fd_(Open(fmt::format("/proc/{}/root/sys/fs/bpf/natrix/maps/{}", natrixd, name))),
+      : fd_(Open(fmt::format("/proc/{}/root{}/maps/{}", natrixd, NX_PIN_ROOT, name))),
         view_(Need(View::Open(fd_.get(), name))) {}
 
   const View* operator->() const { return &view_; }
