@@ -192,6 +192,10 @@ static __always_inline void egress_count(struct __sk_buff *skb,
 					 const struct nx_pkt *pkt,
 					 const struct nx_handoff_slot *slot)
 {
+	if (pkt->error) {
+		gateway_count_error(skb, pkt);
+		return;
+	}
 	if (!handoff_counts(skb))
 		return;
 	if (slot)

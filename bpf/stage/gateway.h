@@ -101,6 +101,31 @@ NX_GLOBAL int gateway_count(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	return 0;
 }
 
+/* An ICMP error is counted by its own addresses: who reports it need not be an
+ * end of the flow that it is about.
+ */
+NX_GLOBAL int gateway_count_error(struct __sk_buff *skb,
+				  const struct nx_pkt *pkt)
+{
+	struct nx_addr src = {}, dst = {};
+	__be32 v4[2] = {};
+
+	if (!pkt || !skb->ingress_ifindex)
+		return 0;
+	if (pkt->v6) {
+		if (bpf_skb_load_bytes(skb, NX_L3 + 8, &src, sizeof(src)) ||
+		    bpf_skb_load_bytes(skb, NX_L3 + 24, &dst, sizeof(dst)))
+			return 0;
+	} else {
+		if (bpf_skb_load_bytes(skb, NX_L3 + 12, v4, sizeof(v4)))
+			return 0;
+		addr_set_v4(&src, v4[0]);
+		addr_set_v4(&dst, v4[1]);
+	}
+	return gateway_count(skb, pkt, net_of(pkt->side, &src).subnet,
+			     net_of(pkt->side, &dst).subnet);
+}
+
 /* For packets whose subnets ingress did not leave in a slot. */
 NX_GLOBAL int gateway_count_new(struct __sk_buff *skb, const struct nx_pkt *pkt)
 {

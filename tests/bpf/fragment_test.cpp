@@ -79,6 +79,23 @@ TEST_P(Fragments, OfAMarkedPacketAllLoseTheMark) {
   }
 }
 
+// Netfilter marks the datagram that it put together.
+TEST_P(Fragments, AllCarryTheMarkOfTheirFirstOne) {
+  model::PolicyRule forward;
+  forward.destinations = {*model::Prefix::Parse(v6() ? "::/0" : "0.0.0.0/0")};
+  forward.action = model::PolicyAction::kForward;
+  config.subnets[0].policies = {forward};
+  Apply();
+  const auto frames = Build(Large(cast().pod, cast().web), kMacs);
+  for (const Bytes& frame : frames) {
+    const Outcome out = Run(Hook::kOut, frame, 0x20000000);
+    EXPECT_EQ(out.src(), cast().pod);
+    EXPECT_EQ(out.mark, 0x20090002U) << Describe(out.frame);
+  }
+  // The next datagram is no first packet; its own mark is all it has.
+  for (const Bytes& frame : frames) EXPECT_EQ(Run(Hook::kOut, frame, 0x20000000).mark, 0x20000000U);
+}
+
 TEST_P(Fragments, OfASubnetWithoutNatStayAsTheyAre) {
   for (const Bytes& frame : Build(Large(cast().kept_pod, cast().web), kMacs))
     EXPECT_EQ(Run(Hook::kOut, frame).frame, frame);

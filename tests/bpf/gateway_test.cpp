@@ -79,6 +79,16 @@ TEST_P(Gateway, CountsNothingOfTheNodeItself) {
             0U);
 }
 
+TEST_P(Gateway, CountsAnErrorByItsOwnAddresses) {
+  const Macs macs{"02:00:00:00:00:01", "02:00:00:00:00:02"};
+  const Bytes about = Build(Udp(cast().pod, cast().web), macs)[0];
+  const Bytes error = IcmpError(cast().kept_pod, v6() ? 1 : 3, v6() ? 4 : 3, 0, about, 500, macs);
+  EXPECT_EQ(Added(1, NX_EGRESS, [&] { Run(Hook::kOut, error); }).packets, 1U) << "the reporter's";
+  const nx_gateway got = Added(0, NX_INGRESS, [&] { Run(Hook::kOut, error); });
+  EXPECT_EQ(got.packets, 1U);
+  EXPECT_EQ(got.bytes, error.size() - 14);
+}
+
 TEST_P(Gateway, CountsADatagramOnceHoweverManyFragments) {
   PacketSpec spec = Udp(cast().pod, cast().web);
   spec.payload = 3000;

@@ -21,8 +21,7 @@ class ThroughTheNode : public Oracle {
 };
 ORACLE_FAMILIES(ThroughTheNode);
 
-// F16
-TEST_P(ThroughTheNode, NodeToPodIsLeftAlone) {
+TEST_P(ThroughTheNode, M6_F16_NodeToPodIsLeftAlone) {
   exchange_.SendFromNode(Tcp(cast().node, cast().pod1, kSyn));
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().node, cast().pod1}));
 
@@ -30,21 +29,19 @@ TEST_P(ThroughTheNode, NodeToPodIsLeftAlone) {
   EXPECT_TRUE(Agree(exchange_));
 }
 
-// F17, H2
-TEST_P(ThroughTheNode, JoinAddressToPodKeepsTheAddressAndChangesThePort) {
+TEST_P(ThroughTheNode, H2_F17_JoinAddressToPodKeepsTheAddressAndChangesThePort) {
   exchange_.SendFromNode(Udp(cast().join, cast().pod1));
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().join, cast().pod1, true}));
 }
 
 // H3: the join subnet is not natOutgoing.
-TEST_P(ThroughTheNode, JoinAddressOfAnotherNodeToOutsideIsLeftAlone) {
+TEST_P(ThroughTheNode, H3_F25_JoinAddressOfAnotherNodeToOutsideIsLeftAlone) {
   const std::string other = family() == Family::kIpv4 ? "100.64.0.9" : "fd00:100:64::9";
   exchange_.Send(Place::kPod1, Udp(other, cast().web));
   EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, other, cast().web}));
 }
 
-// F19, D1
-TEST_P(ThroughTheNode, OutsideToPodIsLeftAloneAndSoIsTheReply) {
+TEST_P(ThroughTheNode, D1_F19_OutsideToPodIsLeftAloneAndSoIsTheReply) {
   exchange_.Send(Place::kOutside, Tcp(cast().client, cast().pod1, kSyn));
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().client, cast().pod1}));
 
@@ -53,7 +50,7 @@ TEST_P(ThroughTheNode, OutsideToPodIsLeftAloneAndSoIsTheReply) {
 }
 
 // F21: nothing protects the reply of a request that took another way in.
-TEST_P(ThroughTheNode, UdpReplyWithoutItsRequestIsMasqueraded) {
+TEST_P(ThroughTheNode, D2_F21_UdpReplyWithoutItsRequestIsMasqueraded) {
   PacketSpec reply = Udp(cast().pod1, cast().client);
   reply.sport = 53;
   reply.dport = 40000;
@@ -91,8 +88,7 @@ TEST_P(ThroughTheNode, OutsideToTheNodeItselfIsAnswered) {
   EXPECT_EQ(exchange_.last().left.size(), 1U) << "no RST\n" << exchange_.transcript();
 }
 
-// M1
-TEST_P(ThroughTheNode, MarkedForMasqueradeByASocketGetsThePrimaryAddress) {
+TEST_P(ThroughTheNode, M1_MarkedForMasqueradeByASocketGetsThePrimaryAddress) {
   exchange_.SendFromNode(Udp(cast().node_second, cast().web), 0x4000);
   EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, cast().web, true}));
 
@@ -105,27 +101,43 @@ TEST_P(ThroughTheNode, UnmarkedSocketOfTheNodeKeepsItsAddressAndPort) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node_second, cast().web}));
 }
 
+// Geneve and VXLAN: the mark is of the packet inside.
+TEST_P(ThroughTheNode, F24_EncapsulatedPacketsLoseTheMark) {
+  for (const std::uint16_t port : {std::uint16_t{6081}, std::uint16_t{4789}}) {
+    PacketSpec outer = Udp(cast().node, cast().other_node);
+    outer.dport = port;
+    exchange_.SendFromNode(outer, 0x26084000);
+    EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().other_node}));
+    exchange_.SendFromNode(outer, 0x26084000);
+    EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().other_node}));
+    outer.protocol = support::kTcp;
+    exchange_.SendFromNode(outer, 0x26000000);
+    EXPECT_TRUE(
+        Arrives(exchange_, {.src = cast().node, .dst = cast().other_node, .mark = 0x26000000}));
+  }
+}
+
 TEST_P(ThroughTheNode, ForeignMarksStayAsTheyAre) {
   exchange_.SendFromNode(Udp(cast().node, cast().web), 0x26000000);
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .mark = 0x26000000}));
 }
 
 // M3: R4
-TEST_P(ThroughTheNode, LocalMarkToADistributedPodIsKept) {
+TEST_P(ThroughTheNode, M3_LocalMarkToADistributedPodIsKept) {
   CentralizeNoNat();
   exchange_.SendFromNode(Udp(cast().node, cast().pod1), 0x80000);
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().node, cast().pod1, false, 0x80000}));
 }
 
 // M4: R5
-TEST_P(ThroughTheNode, LocalMarkToAnotherPodIsMasqueraded) {
+TEST_P(ThroughTheNode, M4_LocalMarkToAnotherPodIsMasqueraded) {
   CentralizeNoNat();
   exchange_.SendFromNode(Udp(cast().node, cast().pod3), 0x80000);
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod3, cast().join, cast().pod3, true}));
 }
 
 // M5: the probe mark holds the local one's bit.
-TEST_P(ThroughTheNode, ProbeMarkToOutsideIsMasqueraded) {
+TEST_P(ThroughTheNode, M5_ProbeMarkToOutsideIsMasqueraded) {
   exchange_.SendFromNode(Udp(cast().node_second, cast().web), 0x90003);
   EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, cast().web, true}));
 }

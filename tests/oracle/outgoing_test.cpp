@@ -16,8 +16,7 @@ using support::kSyn;
 class Outgoing : public Oracle {};
 ORACLE_FAMILIES(Outgoing);
 
-// E2
-TEST_P(Outgoing, TcpOfANatSubnetIsMasqueraded) {
+TEST_P(Outgoing, E2_F3_TcpOfANatSubnetIsMasqueraded) {
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kSyn));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
 
@@ -25,8 +24,7 @@ TEST_P(Outgoing, TcpOfANatSubnetIsMasqueraded) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().web, cast().pod1}));
 }
 
-// E2b
-TEST_P(Outgoing, TcpOfAnotherSubnetIsLeftAlone) {
+TEST_P(Outgoing, E2b_F9_TcpOfAnotherSubnetIsLeftAlone) {
   exchange_.Send(Place::kPod3, Tcp(cast().pod3, cast().web, kSyn));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod3, .dst = cast().web}));
 
@@ -34,14 +32,12 @@ TEST_P(Outgoing, TcpOfAnotherSubnetIsLeftAlone) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod3, cast().web, cast().pod3}));
 }
 
-// E7
-TEST_P(Outgoing, OrphanAckIsLeftAlone) {
+TEST_P(Outgoing, E7_OrphanAckIsLeftAlone) {
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kAck));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod1, .dst = cast().web}));
 }
 
-// E7b
-TEST_P(Outgoing, OrphanSynAckAndWhatFollowsAreLeftAlone) {
+TEST_P(Outgoing, E7b_F20_OrphanSynAckAndWhatFollowsAreLeftAlone) {
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kSyn | kAck));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod1, .dst = cast().web}));
 
@@ -49,8 +45,7 @@ TEST_P(Outgoing, OrphanSynAckAndWhatFollowsAreLeftAlone) {
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod1, .dst = cast().web}));
 }
 
-// E8
-TEST_P(Outgoing, OrphanRstIsDropped) {
+TEST_P(Outgoing, E8_F22_OrphanRstIsDropped) {
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kRst));
   EXPECT_TRUE(Vanishes(exchange_));
 
@@ -58,14 +53,12 @@ TEST_P(Outgoing, OrphanRstIsDropped) {
   EXPECT_TRUE(Vanishes(exchange_));
 }
 
-// FIN, F23
-TEST_P(Outgoing, OrphanFinIsLeftAlone) {
+TEST_P(Outgoing, FIN_F23_OrphanFinIsLeftAlone) {
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kFin | kAck));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod1, .dst = cast().web}));
 }
 
-// C2
-TEST_P(Outgoing, SynAfterAnOrphanAckIsLeftAloneToo) {
+TEST_P(Outgoing, C2_SynAfterAnOrphanAckIsLeftAloneToo) {
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kAck));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod1, .dst = cast().web}));
 
@@ -73,8 +66,7 @@ TEST_P(Outgoing, SynAfterAnOrphanAckIsLeftAloneToo) {
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod1, .dst = cast().web}));
 }
 
-// C3, D2
-TEST_P(Outgoing, UdpIsMasqueradedBothWays) {
+TEST_P(Outgoing, C3_D2_UdpIsMasqueradedBothWays) {
   exchange_.Send(Place::kPod1, Udp(cast().pod1, cast().web));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
 
@@ -93,8 +85,7 @@ TEST_P(Outgoing, EchoIsMasqueradedBothWays) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().web, cast().pod1}));
 }
 
-// H1
-TEST_P(Outgoing, PodToAnotherSubnetIsMasqueradedWithTheJoinAddress) {
+TEST_P(Outgoing, H1_PodToAnotherSubnetIsMasqueradedWithTheJoinAddress) {
   exchange_.Send(Place::kPod1, Udp(cast().pod1, cast().pod3));
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod3, cast().join, cast().pod3, true}));
 

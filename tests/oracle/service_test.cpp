@@ -86,11 +86,6 @@ TEST_P(Services, N5_F14_NodePortOfLocalPolicyKeepsTheClient) {
             {Place::kOutside, cast().node, cast().client, true});
 }
 
-TEST_P(Services, M6_F16_NodeToAPodKeepsItsAddress) {
-  exchange_.SendFromNode(Udp(cast().node, cast().pod1));
-  EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().node, cast().pod1}));
-}
-
 // IPVS leaves the ClusterIP as the source of what the node itself asks of it: R1.
 TEST_P(Services, M7_F15_NodeToServiceByIpvsGetsTheNodesAddress) {
   exchange_.SendFromNode(Udp(cast().service, cast().pod1), 0x4000);
