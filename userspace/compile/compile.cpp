@@ -154,9 +154,9 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
     wanted.net.emplace(prefix.ToAbi(), net);
   wanted.made = MakeParts(config, numbers, previous.made);
   for (const auto& [name, part] : wanted.made) {
-    wanted.subnet.emplace(name, part.subnet);
-    wanted.policy.emplace(name, part.policy);
-    wanted.set.emplace(name, part.set);
+    wanted.subnet.emplace_hint(wanted.subnet.end(), name, part.subnet);
+    wanted.policy.emplace_hint(wanted.policy.end(), name, part.policy);
+    wanted.set.emplace_hint(wanted.set.end(), name, part.set);
   }
   wanted.set.emplace("", std::make_shared<const Table<nx_set_key, nx_set_member>>(
                              SetEntries(OtherSetsOf(config))));

@@ -2,8 +2,9 @@
 #include "userspace/compile/subnets.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "userspace/compile/membership.h"
@@ -110,8 +111,8 @@ bool IsMadeOf(const SubnetInput& input, const Subnet& subnet,
 
 SubnetNumbers NumberSubnets(const model::Config& config,
                             const Parts<std::uint32_t, nx_subnet>& previous) {
-  std::map<Prefix, std::pair<std::uint32_t, const nx_subnet*>> before;
-  std::set<std::uint32_t> used;
+  std::unordered_map<Prefix, std::pair<std::uint32_t, const nx_subnet*>, PrefixHash> before;
+  std::unordered_set<std::uint32_t> used;
   for (const auto& [name, part] : previous)
     for (const auto& [number, entry] : *part) {
       before.emplace(PrefixOf(entry.cidr), std::pair(number, &entry));
@@ -119,7 +120,7 @@ SubnetNumbers NumberSubnets(const model::Config& config,
     }
 
   SubnetNumbers numbers;
-  std::set<std::uint32_t> kept;
+  std::unordered_set<std::uint32_t> kept;
   ForEachManaged(config, [&](const Subnet& subnet, const Prefix& cidr) {
     const auto found = before.find(cidr);
     if (found == before.end() || !IsNamed(*found->second.second, subnet)) return;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "maps/abi/set.h"
@@ -14,8 +18,17 @@
 
 namespace natrix::compile {
 
+struct PrefixHash {
+  std::size_t operator()(const model::Prefix& prefix) const {
+    return std::hash<std::string_view>()(
+               {reinterpret_cast<const char*>(prefix.address.bytes.byte),
+                sizeof(prefix.address.bytes.byte)}) ^
+           static_cast<std::size_t>(prefix.length);
+  }
+};
+
 // Number of each CIDR that the node has rules for: nx_net.subnet, and the key of nx_subnet.
-using SubnetNumbers = std::map<model::Prefix, std::uint32_t>;
+using SubnetNumbers = std::unordered_map<model::Prefix, std::uint32_t, PrefixHash>;
 
 // A CIDR of a Subnet that was there before keeps its number, so that its counters go on and a
 // change elsewhere does not touch its policy.
