@@ -112,7 +112,6 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	if (pkt->reason == NX_R_NO_ROOM)
 		return NX_DROP;
 	pkt->reason = NX_R_NOT_OURS;
-	stage_local(pkt, from, to);
 	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
 	handoff_marked(skb, pkt, mark);
@@ -121,5 +120,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		if (v != NX_CONTINUE)
 			return v;
 	}
+	/* Last: what is refused must be as new when it is sent again. */
+	stage_local(pkt, from, to);
 	return NX_PASS;
 }

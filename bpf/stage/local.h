@@ -30,7 +30,8 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 	entry_of(&entry, pkt, NX_R_LOCAL);
 	flow_partner(&other, &pkt->tuple, &entry);
 	flow_partner_entry(&half, &pkt->tuple, &entry);
-	pkt->reason = NX_R_LOCAL;
+	if (pkt->reason == NX_R_NOT_OURS) /* a mark says more */
+		pkt->reason = NX_R_LOCAL;
 	/* A taken reply key is another flow's: this one goes unremembered. */
 	if (!flow_claim(&other, &half) && flow_claim(&pkt->tuple, &entry))
 		flow_erase(&other);

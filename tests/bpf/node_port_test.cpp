@@ -123,6 +123,11 @@ TEST_P(Reject, TcpToAPortThatNoServiceHasIsAnsweredByPortUnreachable) {
   }
 }
 
+TEST_P(Reject, ItIsWhenItIsSentAgain) {
+  for (int i = 0; i < 2; ++i)
+    EXPECT_TRUE(Call(cast().pod, cast().service, 81, kTcp, Hook::kPodIn).reflected) << i;
+}
+
 TEST_P(Reject, WhatAServiceHasIsLeftToIt) {
   EXPECT_FALSE(Call(cast().pod, cast().service, 80, kTcp, Hook::kPodIn).reflected);
   EXPECT_FALSE(Call(cast().web, cast().service, 80).reflected);
