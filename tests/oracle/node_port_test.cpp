@@ -2,11 +2,8 @@
 //
 // kube-proxy in IPVS mode: P1b to P5 look into its sets.  The destination is given by the same
 // rules in both nodes, which IPVS would do without them.
-#include <fmt/format.h>
-
 #include "tests/oracle/kube_proxy.h"
 #include "tests/oracle/oracle_fixture.h"
-#include "tests/support/network.h"
 
 namespace natrix::oracle {
 namespace {
@@ -169,46 +166,6 @@ TEST_P(NodePorts, WithoutANodeAddressThereAreNoSuchMarks) {
   Load();
   exchange_.Send(Place::kOutside, TcpTo(kLocalTcp, cast().client));
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod3, cast().client, cast().pod3}));
-}
-
-// F2'': IPVS gives the node every Service's address, and whatever listens on all of its addresses
-// would answer on ports that no Service has.
-class Reject : public NodePorts {
- protected:
-  static constexpr bool kNoPort = true;  // an ICMP error has none, least of all the one sent
-
-  Reject() {
-    for (const Side* side : {&nodes_.left(), &nodes_.right()})
-      support::Ip(side->scene.node(),
-                  fmt::format("link add kube-ipvs0 type bridge\n"
-                              "link set kube-ipvs0 up\n"
-                              "addr add {}/{} dev kube-ipvs0 {}\n",
-                              cast().service, family() == Family::kIpv4 ? 32 : 128,
-                              family() == Family::kIpv4 ? "" : "nodad"));
-    nodes_.Apply(nodes_.config());  // natrixd has seen the address when it says that it is done
-  }
-  PacketSpec Call(const std::string& src, std::uint16_t port) const {
-    PacketSpec spec = Tcp(src, cast().service, kSyn);
-    spec.dport = port;
-    return spec;
-  }
-};
-ORACLE_FAMILIES(Reject);
-
-TEST_P(Reject, F2_APodIsToldThatNoServiceHasThePort) {
-  exchange_.Send(Place::kPod1, Call(cast().pod1, 81));
-  EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().service, cast().pod1, kNoPort}));
-}
-
-TEST_P(Reject, SoIsTheOutside) {
-  exchange_.Send(Place::kOutside, Call(cast().client, 81));
-  EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().service, cast().client, kNoPort}));
-}
-
-TEST_P(Reject, UdpIsNot) {
-  PacketSpec query = Udp(cast().pod1, cast().service);
-  query.dport = 5353;
-  exchange_.Send(Place::kPod1, query);
 }
 
 }  // namespace
