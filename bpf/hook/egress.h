@@ -148,6 +148,28 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	return egress_write(skb, pkt, &s->source, pkt->reason);
 }
 
+/* Whether another packet of the flow was decided after ingress handed this one
+ * over: of the same batch, or a fragment of the same datagram where netfilter
+ * puts them together.  Then s->source is what that one left with.
+ */
+NX_GLOBAL int egress_decided(const struct nx_pkt *pkt, struct nx_scratch *s)
+{
+	struct nx_tuple key;
+	struct nx_flow *flow;
+
+	if (!pkt || !s)
+		return 0;
+	key = pkt->tuple;
+	key.dst = s->new.called;
+	key.dport = s->new.called_port;
+	flow = flow_lookup(&key);
+	if (!flow || flow->flags & NX_FLOW_UNDECIDED)
+		return 0;
+	s->source.addr = flow->src;
+	s->source.port = flow->sport;
+	return 1;
+}
+
 /* Everything but an established packet that ingress handed over. */
 NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
@@ -169,6 +191,9 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.called = slot->called;
 		s->new.called_port = slot->called_port;
 		s->new.pending = 1;
+		if (egress_decided(pkt, s))
+			return egress_write(skb, pkt, &s->source,
+					    NX_R_FLOW_TRANSLATED);
 	} else if (egress_lookup(pkt, s) == NX_PASS) {
 		handoff_unmark(skb, pkt);
 		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);

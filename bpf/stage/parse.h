@@ -73,7 +73,7 @@ NX_GLOBAL int parse_error(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 l4)
 			frag = NX_FRAG_LATER;
 		off += ip.ihl * 4;
 	}
-	if (frag == NX_FRAG_LATER)
+	if (frag == NX_FRAG_LATER || off > skb->len) /* its options are cut */
 		return -1;
 	inner.proto = proto;
 	/* As little as 8 bytes are quoted (RFC 792), and fewer of a shorter

@@ -80,6 +80,21 @@ TEST_P(IcmpErrors, AboutAProtocolWithoutPortsNeedNoTransportHeader) {
   EXPECT_EQ(Quoted(out).src, cast().pod);
 }
 
+// Nor is a protocol without ports looked for behind options that are not all there.
+TEST_P(IcmpErrors, ThatQuoteHalfAnIpHeaderAreLeftAlone) {
+  PacketSpec spec = Udp(cast().pod, cast().web);
+  spec.protocol = kEsp;
+  spec.payload = 40;
+  spec.options = true;
+  const Outcome sent = Run(Hook::kOut, spec);
+  const std::size_t header = sent.layers().l4 - 14;
+  for (const std::size_t quote : {header - 8, header - 4, header}) {
+    const Bytes error = Error(cast().router, Kinds()[0], sent.frame, quote);
+    const Outcome out = Run(Hook::kUplinkIn, error);
+    EXPECT_EQ(out.frame == error, quote < header) << quote;
+  }
+}
+
 TEST_P(IcmpErrors, AboutNoFlowAreLeftAlone) {
   PacketSpec never = Udp(cast().node, cast().web);
   const Bytes error = Error(cast().router, Kinds()[0], Build(never, kMacs)[0], 500);

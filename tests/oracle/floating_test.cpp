@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Floating IPs, alone and together with masquerade.
+#include "tests/oracle/kube_proxy.h"
 #include "tests/oracle/oracle_fixture.h"
 
 namespace natrix::oracle {
@@ -105,6 +106,22 @@ TEST_P(FloatingIps, FragmentsReachThePod) {
   exchange_.Send(Place::kOutside, spec);
   EXPECT_TRUE(Agree(exchange_));
   EXPECT_EQ(exchange_.last().right.size(), 3U) << exchange_.transcript();
+}
+
+// Where kube-proxy's rules are loaded, the kernel puts fragments together after ingress.
+TEST_P(FloatingIps, FragmentsReachThePodBesideKubeProxy) {
+  LoadKubeProxy(nodes_, family(), {{.address = cast().service, .endpoint = cast().pod2}});
+  PacketSpec spec = Udp(cast().pod2, cast().floating);
+  spec.payload = 2500;
+  spec.fragment = 1000;
+  spec.id = 82;
+  for (int i = 0; i < 2; ++i) {
+    exchange_.Send(Place::kPod2, spec);
+    EXPECT_TRUE(Agree(exchange_));
+    ASSERT_EQ(exchange_.last().right.size(), 3U) << exchange_.transcript();
+    for (const Seen& seen : exchange_.last().right)
+      EXPECT_EQ(support::Dissect(seen.frame)->src, cast().join) << exchange_.transcript();
+  }
 }
 
 TEST_P(FloatingIps, SctpReachesThePod) {

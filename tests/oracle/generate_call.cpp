@@ -157,6 +157,13 @@ Call WholeCall(Dice& dice, Family family, const model::Config& config) {
 
 }  // namespace
 
+std::string AnyOutsideHost(Dice& dice, Family family) { return OutsideHost(dice, family); }
+
+Call CallOfAnyPod(Dice& dice, Family family) {
+  const Pod pod = AnyPod(dice, family);
+  return {pod.place, pod.address, {}};
+}
+
 Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope scope) {
   if (scope == Scope::kWhole && dice.Chance(60)) return WholeCall(dice, family, config);
   const Cast& cast = CastOf(family);

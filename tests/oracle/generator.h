@@ -3,13 +3,16 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/oracle/dice.h"
 #include "tests/oracle/exchange.h"
+#include "tests/oracle/kube_proxy.h"
 #include "userspace/model/config.h"
 
-// Random configurations and exchanges for the suites kube-ovn-basic and kube-ovn.  Left out,
-// because the two are not meant to agree on it:
+// Random configurations and exchanges for the suites kube-ovn-basic, kube-ovn and, with
+// kube-proxy's rules in both nodes, kube-ovn-services.  Left out, because the two are not meant to
+// agree on it:
 //   - sequence numbers outside the window, wrong checksums: conntrack's judgement, not NAT's;
 //   - fragments out of order, and fragments with options: the kernel reassembles;
 //   - TCP segments no stack sends, as data before the handshake's end, except at the beginning of
@@ -41,6 +44,13 @@ struct Call {
   std::optional<std::uint16_t> dport;
 };
 Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope scope);
+
+// What kube-proxy would load beside it, for the suite kube-ovn-services; and calls of that.
+std::vector<ServiceRule> GenerateServices(Dice& dice, Family family, const model::Config& config);
+Call GenerateServiceCall(Dice& dice, Family family, const std::vector<ServiceRule>& rules);
+// Addresses as GenerateCall chooses them.
+std::string AnyOutsideHost(Dice& dice, Family family);
+Call CallOfAnyPod(Dice& dice, Family family);
 
 enum class Manners { kSane, kWild };
 

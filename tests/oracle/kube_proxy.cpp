@@ -12,7 +12,7 @@ namespace {
 // As pkg/proxy/iptables writes them, without the chains of each service and endpoint.
 std::string TextOf(Family family, const std::vector<ServiceRule>& rules) {
   std::string text =
-      "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n"
+      ":KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n"
       "-A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n"
       "-A OUTPUT -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n"
       "-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n";
@@ -34,11 +34,14 @@ std::string TextOf(Family family, const std::vector<ServiceRule>& rules) {
 void LoadKubeProxy(TwoNodes& nodes, Family family, const std::vector<ServiceRule>& rules) {
   for (Side* side : {&nodes.left(), &nodes.right()}) {
     const bool nft = std::string(side->engine->name()) == "iptables-nft";
+    // Beside natrix there is nothing else in the table.
+    const bool alone = std::string(side->engine->name()) == "natrix";
     const char* program = family == Family::kIpv4 ? "iptables" : "ip6tables";
+    const std::string restore = fmt::format("{}-{}-restore", program, nft ? "nft" : "legacy");
     support::RunCommand(
-        &side->scene.node(),
-        {fmt::format("{}-{}-restore", program, nft ? "nft" : "legacy"), "--noflush"},
-        TextOf(family, rules));
+        &side->scene.node(), alone ? support::Argv{restore} : support::Argv{restore, "--noflush"},
+        (alone ? "*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n" : "*nat\n") +
+            TextOf(family, rules));
     support::Sysctl(side->scene.node(), "net/netfilter/nf_conntrack_tcp_be_liberal", "1");
   }
 }

@@ -19,8 +19,9 @@ struct ServiceRule {
   bool masquerade = false;  // KUBE-MARK-MASQ
 };
 
-// Chains KUBE-SERVICES and KUBE-MARK-MASQ with their jumps, after what is there already.  For TCP
-// and UDP alike.  Applying a configuration takes them away from the left node.
+// Chains KUBE-SERVICES and KUBE-MARK-MASQ with their jumps, after Kube-OVN's, in place of what was
+// loaded before.  For TCP and UDP alike.  Applying a configuration takes them away from a node
+// under iptables.
 void LoadKubeProxy(TwoNodes& nodes, Family family, const std::vector<ServiceRule>& rules);
 
 }  // namespace natrix::oracle

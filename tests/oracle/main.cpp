@@ -8,8 +8,10 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/oracle/generator.h"
 #include "tests/oracle/rules.h"
@@ -65,7 +67,10 @@ class Run {
   }
 
  private:
-  Scope scope() const { return arguments_.suite == "kube-ovn" ? Scope::kWhole : Scope::kBasic; }
+  bool with_services() const { return arguments_.suite == "kube-ovn-services"; }
+  Scope scope() const {
+    return arguments_.suite == "kube-ovn" || with_services() ? Scope::kWhole : Scope::kBasic;
+  }
   Manners manners() const {
     return arguments_.suite == "kube-ovn-wild" ? Manners::kWild : Manners::kSane;
   }
@@ -75,6 +80,7 @@ class Run {
     if (block_ != block) {
       Dice dice(arguments_.seed, kConfigStream, block);
       nodes_.Apply(GenerateConfig(dice, scope()));
+      if (with_services()) LoadServices(dice);
       // natrix remembers no flow of what is in no subnet, and conntrack every one.
       nodes_.left().engine->Forget();
       nodes_.right().engine->Forget();
@@ -83,17 +89,34 @@ class Run {
     Dice dice(arguments_.seed, kCaseStream, number);
     const Family family = FamilyOf(arguments_, dice);
     Exchange exchange(nodes_);
-    const bool agreed = PlayExchange(
-        dice, family, manners(), GenerateCall(dice, family, nodes_.config(), scope()), exchange);
+    const bool agreed = PlayExchange(dice, family, manners(), AnyCall(dice, family), exchange);
     ++(agreed ? passed_ : failed_);
     if (!agreed) Complain(number, exchange);
     if (agreed && arguments_.verbose) fmt::print("case {}\n{}", number, exchange.transcript());
     Progress(number);
   }
 
+  void LoadServices(Dice& dice) {
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+      services_[family] = GenerateServices(dice, family, nodes_.config());
+      LoadKubeProxy(nodes_, family, services_[family]);
+    }
+  }
+
+  Call AnyCall(Dice& dice, Family family) {
+    if (with_services() && dice.Chance(60))
+      return GenerateServiceCall(dice, family, services_[family]);
+    return GenerateCall(dice, family, nodes_.config(), scope());
+  }
+
   void Complain(std::uint32_t number, const Exchange& exchange) {
-    fmt::print("case {} differs\n{}the configuration:\n{}repeat it with:\n  {}\n\n", number,
-               exchange.transcript(), YamlText(nodes_.config()), Repeat(arguments_, number));
+    fmt::print("case {} differs\n{}the configuration:\n{}", number, exchange.transcript(),
+               YamlText(nodes_.config()));
+    for (const auto& [family, rules] : services_)
+      for (const ServiceRule& rule : rules)
+        fmt::print("kube-proxy: {} port {} to {} port {}{}\n", rule.address, rule.port,
+                   rule.endpoint, rule.endpoint_port, rule.masquerade ? ", marked" : "");
+    fmt::print("repeat it with:\n  {}\n\n", Repeat(arguments_, number));
     if (arguments_.only)
       fmt::print("left knows:\n{}\nright knows:\n{}\n", nodes_.left().engine->Explain(),
                  nodes_.right().engine->Explain());
@@ -110,6 +133,7 @@ class Run {
 
   const Arguments& arguments_;
   TwoNodes nodes_;
+  std::map<Family, std::vector<ServiceRule>> services_;
   std::optional<std::uint32_t> block_;
   std::uint32_t passed_ = 0;
   std::uint32_t failed_ = 0;
@@ -120,7 +144,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--seed", arguments.seed, "Which throws of the dice")->capture_default_str();
   app.add_option("--cases", arguments.cases, "How many exchanges")->capture_default_str();
   app.add_option("--suite", arguments.suite, "What is replaced")
-      ->check(CLI::IsMember({"kube-ovn", "kube-ovn-basic", "kube-ovn-wild"}))
+      ->check(CLI::IsMember({"kube-ovn", "kube-ovn-basic", "kube-ovn-services", "kube-ovn-wild"}))
       ->capture_default_str();
   app.add_option("--family", arguments.family, "4 or 6; both when not given")
       ->check(CLI::IsMember({4, 6}));

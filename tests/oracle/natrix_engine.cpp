@@ -36,7 +36,10 @@ class NatrixEngine : public Engine {
     daemon_.WaitForLine(" ready ");
   }
 
-  void Forget() override { ForgetFlows(daemon_.pid()); }
+  void Forget() override {
+    ForgetFlows(daemon_.pid());
+    support::RunCommand(&scene_.node(), {"conntrack", "-F"});  // of others' rules beside it
+  }
 
   std::vector<GatewayCount> GatewayCounts() const override {
     return ReadGatewayCounts(daemon_.pid());

@@ -9,7 +9,6 @@
 
 #include "maps/abi/config.h"
 #include "maps/abi/flow.h"
-#include "maps/abi/names.h"
 #include "maps/abi/subnet.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
@@ -19,6 +18,8 @@
 
 namespace natrix::oracle {
 namespace {
+
+constexpr char kPins[] = "/sys/fs/bpf/natrix";
 
 template <typename T>
 T Need(Result<T> result) {
@@ -31,7 +32,7 @@ template <typename View>
 class Pinned {
  public:
   Pinned(pid_t natrixd, const std::string& name)
-      : fd_(Open(fmt::format("/proc/{}/root{}/maps/{}", natrixd, NX_PIN_ROOT, name))),
+      : fd_(Open(fmt::format("/proc/{}/root{}/maps/{}", natrixd, kPins, name))),
         view_(Need(View::Open(fd_.get(), name))) {}
 
   const View* operator->() const { return &view_; }

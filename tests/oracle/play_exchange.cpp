@@ -111,6 +111,8 @@ class Player {
       exchange_.Send(*call_.from, spec);
     else
       exchange_.SendFromNode(spec, call_.mark);
+    // Nobody answers a SYN that did not arrive, an old one least of all.
+    if (spec.protocol == support::kTcp && spec.tcp_flags & kSyn) peer_.reset();
     for (const Seen& seen : exchange_.last().left) {
       // An error or an answer of the node itself, back at the sender, is no arrival.
       if (call_.from && seen.place == *call_.from && call_.src != call_.dst) {
