@@ -103,6 +103,7 @@ Config GenerateConfig(Dice& dice, Scope scope) {
     AddGateways(dice, config);
     AddPolicies(dice, config);
     AddIpvs(dice, config);
+    AddNestedNodes(dice, config);
   }
   // What natrixd would refuse is this file's mistake.
   const config::Loaded loaded = config::LoadText("generated", YamlText(config));

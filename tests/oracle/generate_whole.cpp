@@ -171,4 +171,10 @@ void AddForeignSubnets(Dice& dice, Config& config) {
   }
 }
 
+// An address of one set within a prefix of another.
+void AddNestedNodes(Dice& dice, Config& config) {
+  for (const Family family : {Family::kIpv4, Family::kIpv6})
+    if (dice.Chance(25)) config.other_nodes.push_back(AddressOf(AnyPodAddress(dice, family)));
+}
+
 }  // namespace natrix::oracle

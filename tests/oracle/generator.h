@@ -32,6 +32,7 @@ void AddPolicies(Dice& dice, model::Config& config);
 void AddGateways(Dice& dice, model::Config& config);
 void AddIpvs(Dice& dice, model::Config& config);
 void AddForeignSubnets(Dice& dice, model::Config& config);
+void AddNestedNodes(Dice& dice, model::Config& config);
 
 // Who speaks to whom: the first packet's addresses.
 struct Call {

@@ -56,6 +56,19 @@ TEST_P(Policy, P1_F6_F8_ForwardKeepsThePodsAddressAndOthersAreTranslated) {
   EXPECT_TRUE(Masqueraded(Place::kPod2, cast().pod2, cast().web));
 }
 
+TEST_P(Policy, F6_EveryFragmentOfAForwardedDatagramHasTheMark) {
+  SetRules({Forward("", cast().web)});
+  PacketSpec large = Call(cast().pod1, cast().web);
+  large.payload = 3000;
+  large.fragment = 1200;
+  large.id = 83;
+  exchange_.Send(Place::kPod1, large);
+  EXPECT_TRUE(Agree(exchange_));
+  ASSERT_EQ(exchange_.last().right.size(), 3U) << exchange_.transcript();
+  for (const Seen& seen : exchange_.last().right)
+    EXPECT_EQ(seen.mark, 0x90002U) << exchange_.transcript();
+}
+
 TEST_P(Policy, P2_F7_NatIsMasqueradedAndItsMarkCleared) {
   SetRules({Nat("", cast().web), Forward("", cast().web2)});
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kSyn));
