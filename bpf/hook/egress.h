@@ -154,14 +154,15 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
  */
 NX_GLOBAL int egress_decided(const struct nx_pkt *pkt, struct nx_scratch *s)
 {
+	struct nx_tuple key;
 	struct nx_flow *flow;
 
 	if (!pkt || !s)
 		return 0;
-	s->key = pkt->tuple;
-	s->key.dst = s->new.called;
-	s->key.dport = s->new.called_port;
-	flow = flow_lookup(&s->key);
+	key = pkt->tuple;
+	key.dst = s->new.called;
+	key.dport = s->new.called_port;
+	flow = flow_lookup(&key);
 	if (!flow || flow->flags & NX_FLOW_UNDECIDED)
 		return 0;
 	s->source.addr = flow->src;

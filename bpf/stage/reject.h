@@ -43,10 +43,11 @@ struct nx_icmp_error {
 	__u32 unused;
 };
 
-/* What is quoted of the transport: a TCP header without options, so that its
- * checksum field, which a CHECKSUM_PARTIAL packet must keep, is in it.
+/* What is quoted of the transport: the TCP header with its options, without
+ * data.
  */
-#define NX_QUOTED_TCP 20
+#define NX_TCP_LEAST 20
+#define NX_TCP_MOST 60
 
 /* The sum of the quoted TCP header as its receiver will see it.  The device
  * completes a CHECKSUM_PARTIAL field p to the complement of the sum with p in
@@ -58,7 +59,7 @@ static __always_inline __u64 quoted_sum(const __u32 *tcp, __u16 tcp_length,
 	__u16 check = ((const struct tcphdr *)tcp)->check;
 	__u64 pseudo = bpf_htons(NX_L4_TCP) + bpf_htons(tcp_length), sum = 0;
 
-	for (int i = 0; i < NX_QUOTED_TCP / 4; i++)
+	for (int i = 0; i < NX_TCP_MOST / 4; i++)
 		sum += tcp[i];
 	/* A v4-mapped address is 0xffff more than an IPv4 one, which is 0. */
 	for (int i = 0; i < 4; i++)
@@ -82,6 +83,7 @@ static __always_inline int reject_write4(struct __sk_buff *skb,
 	out.ip.ihl = 5;
 	out.ip.tos = (tos & 0x1e) | 0xc0; /* internetwork control */
 	out.ip.tot_len = bpf_htons(length);
+	out.ip.id = bpf_get_prandom_u32();
 	out.ip.ttl = 64;
 	out.ip.protocol = NX_L4_ICMP;
 	out.ip.saddr = addr_word(&pkt->tuple.dst, 3);
@@ -131,7 +133,7 @@ static __always_inline int reject_write6(struct __sk_buff *skb,
 /* Makes the packet the ICMP error about itself; 0: done. */
 NX_GLOBAL int reject_write(struct __sk_buff *skb, const struct nx_pkt *pkt)
 {
-	__u32 tcp[NX_QUOTED_TCP / 4], l4, room;
+	__u32 tcp[NX_TCP_MOST / 4] = {}, l4, room, header;
 	__u8 macs[12], tos = 0;
 	__u64 quoted;
 
@@ -141,20 +143,25 @@ NX_GLOBAL int reject_write(struct __sk_buff *skb, const struct nx_pkt *pkt)
 	room = pkt->v6 ? sizeof(struct ipv6hdr) + sizeof(struct nx_icmp_error) :
 			 sizeof(struct iphdr) + sizeof(struct nx_icmp_error);
 	if ((pkt->v6 && l4 != NX_L3 + sizeof(struct ipv6hdr)) ||
-	    bpf_skb_load_bytes(skb, l4, tcp, sizeof(tcp)) ||
+	    bpf_skb_load_bytes(skb, l4, tcp, NX_TCP_LEAST) ||
 	    bpf_skb_load_bytes(skb, NX_L3 + 1, &tos, 1) ||
 	    bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
 		return -1;
+	header = (((__u8 *)tcp)[12] >> 4) * 4;
+	barrier_var(header);
+	if (header < NX_TCP_LEAST || header > NX_TCP_MOST ||
+	    bpf_skb_load_bytes(skb, l4, tcp, header))
+		return -1;
 	quoted = quoted_sum(tcp, skb->len - l4, pkt);
 	if (pkt->v6) {
-		__u32 header[10];
+		__u32 ip[10];
 
-		if (bpf_skb_load_bytes(skb, NX_L3, header, sizeof(header)))
+		if (bpf_skb_load_bytes(skb, NX_L3, ip, sizeof(ip)))
 			return -1;
 		for (int i = 0; i < 10; i++)
-			quoted += header[i];
+			quoted += ip[i];
 	}
-	if (bpf_skb_change_tail(skb, l4 + NX_QUOTED_TCP, 0) ||
+	if (bpf_skb_change_tail(skb, l4 + header, 0) ||
 	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0) ||
 	    bpf_skb_store_bytes(skb, 0, macs + 6, 6, 0) ||
 	    bpf_skb_store_bytes(skb, 6, macs, 6, 0))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/compile/compile.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <bit>
@@ -160,8 +161,8 @@ TEST(CompileNet, OnlyTheExactAddressIsAFloatingIp) {
 TEST(CompileNet, AgreesWithAskingEachSetInTurn) {
   model::Config config;
   for (int i = 0; i < 64; ++i) {
-    const std::string cidr = "10." + std::to_string(i) + ".0.0/" + std::to_string(16 + i % 3);
-    config.subnets.push_back(Subnet("s" + std::to_string(i), {cidr}, i % 2 == 0));
+    const std::string cidr = fmt::format("10.{}.0.0/{}", i, 16 + i % 3);
+    config.subnets.push_back(Subnet(fmt::format("s{}", i), {cidr}, i % 2 == 0));
   }
   config.service_cidrs = {Net("10.0.0.0/11"), Net("10.8.0.0/14"), Net("10.9.0.0/20")};
   const Wanted wanted = Compile(config, {});

@@ -149,15 +149,14 @@ Wanted Compile(const model::Config& config, const model::Host& host) {
 Wanted Compile(const model::Config& config, const model::Host& host, const Previous& previous) {
   Wanted wanted;
   FollowHost(config, host, wanted);
-  const SubnetNumbers numbers = NumberSubnets(config, previous.subnets);
-  for (const auto& [prefix, net] : Memberships(config, numbers))
-    wanted.net.emplace(prefix.ToAbi(), net);
-  wanted.made = MakeParts(config, numbers, previous.made);
+  wanted.made = MakeParts(config, previous.subnets, previous.made);
   for (const auto& [name, part] : wanted.made) {
     wanted.subnet.emplace(name, part.subnet);
     wanted.policy.emplace(name, part.policy);
     wanted.set.emplace(name, part.set);
   }
+  for (const auto& [prefix, net] : Memberships(config, wanted.made))
+    wanted.net.emplace(prefix.ToAbi(), net);
   wanted.set.emplace("", std::make_shared<const Table<nx_set_key, nx_set_member>>(
                              SetEntries(OtherSetsOf(config))));
   wanted.fip = FloatingIps(config.floating_ips);

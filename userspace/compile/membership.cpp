@@ -26,7 +26,7 @@ nx_net NetOf(const model::Subnet& subnet, std::uint32_t number) {
   return net;
 }
 
-// An address is in one subnet: the innermost, where vlans share addresses.
+// An address is in one subnet, but a Service CIDR or a node may lie within one.
 nx_net Union(nx_net own, nx_net around) {
   own.subnets |= around.subnets;
   own.subnets_nat |= around.subnets_nat;
@@ -83,12 +83,13 @@ Table<nx_set_key, nx_set_member> SetEntries(const std::vector<SetMember>& member
   return table;
 }
 
-ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetNumbers& numbers) {
+ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetParts& parts) {
   ByPrefix<nx_net> written;
   for (const model::Subnet& subnet : config.subnets) {
     if (!subnet.IsManaged()) continue;
-    for (const Prefix& cidr : subnet.cidrs)
-      written.emplace_back(cidr.WithoutHostBits(), NetOf(subnet, numbers.at(cidr)));
+    const std::vector<std::uint32_t>& numbers = parts.at(subnet.name).input.numbers;
+    for (std::size_t i = 0; i < subnet.cidrs.size(); ++i)
+      written.emplace_back(subnet.cidrs[i].WithoutHostBits(), NetOf(subnet, numbers[i]));
   }
   nx_net service{}, node{}, floating{};
   service.services = 1;

@@ -29,6 +29,6 @@ Table<nx_set_key, nx_set_member> SetEntries(const std::vector<SetMember>& member
 
 // What nx_net holds: every prefix of every set, every floating IP and every subnet once, each with
 // the membership of all prefixes around it.
-ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetNumbers& numbers);
+ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetParts& parts);
 
 }  // namespace natrix::compile

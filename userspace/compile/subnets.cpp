@@ -2,8 +2,8 @@
 #include "userspace/compile/subnets.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "userspace/compile/membership.h"
@@ -25,12 +25,6 @@ nx_subnet Named(const Subnet& subnet, const Prefix& cidr) {
 
 bool IsNamed(const nx_subnet& entry, const Subnet& subnet) {
   return subnet.name.substr(0, sizeof(entry.name) - 1) == entry.name;
-}
-
-Prefix PrefixOf(const nx_prefix& abi) {
-  const model::Address address{abi.addr};
-  const int mapped = address.family() == Family::kIpv4 ? 96 : 0;
-  return {address, static_cast<int>(abi.length) - mapped};
 }
 
 // Whether this node is a gateway of the subnet now.
@@ -67,14 +61,6 @@ nx_subnet Entry(const SubnetInput& input, const Prefix& cidr) {
   return entry;
 }
 
-template <typename Visit>
-void ForEachManaged(const model::Config& config, Visit visit) {
-  for (const Subnet& subnet : config.subnets) {
-    if (!subnet.IsManaged()) continue;
-    for (const Prefix& cidr : subnet.cidrs) visit(subnet, cidr);
-  }
-}
-
 Table<std::uint32_t, nx_subnet> Entries(const SubnetInput& input) {
   Table<std::uint32_t, nx_subnet> table;
   for (std::size_t i = 0; i < input.numbers.size(); ++i)
@@ -99,68 +85,86 @@ SubnetPart Make(SubnetInput input) {
 }
 
 // Compared before anything is copied: most of a large configuration is what it was.
-bool IsMadeOf(const SubnetInput& input, const Subnet& subnet,
-              const std::vector<std::uint32_t>& numbers, const model::Config& config) {
-  return input.numbers == numbers && input.node == config.node.name &&
-         input.policy_order == config.policy_order && input.orphan_drop == config.orphan_drop &&
-         input.subnet == subnet;
+bool IsMadeOf(const SubnetInput& input, const Subnet& subnet, const model::Config& config) {
+  return input.node == config.node.name && input.policy_order == config.policy_order &&
+         input.orphan_drop == config.orphan_drop && input.subnet == subnet;
 }
+
+// Gives out numbers that nobody has.  One that is given up is not given away in the same change, as
+// long as there are others: packets are still counted by it.
+class Numbers {
+ public:
+  explicit Numbers(const Parts<std::uint32_t, nx_subnet>& previous) : previous_(previous) {
+    for (const auto& [name, part] : previous)
+      for (const auto& [number, entry] : *part) used_.insert(number);
+  }
+  void Keep(std::uint32_t number) { kept_.insert(number); }
+
+  // What the subnet's CIDR had; 0: nothing.
+  std::uint32_t Before(const Subnet& subnet, const Prefix& cidr) const {
+    const nx_prefix abi = cidr.ToAbi();
+    // By the name; or read from the maps, where all are one part.
+    for (const std::string& name : {subnet.name, std::string()}) {
+      const auto part = previous_.find(name);
+      if (part == previous_.end()) continue;
+      for (const auto& [number, entry] : *part->second)
+        if (IsNamed(entry, subnet) && __builtin_memcmp(&entry.cidr, &abi, sizeof(abi)) == 0)
+          return number;
+    }
+    return 0;
+  }
+  std::uint32_t Next() {
+    const auto& taken = scarce_ ? kept_ : used_;
+    while (taken.contains(next_) || kept_.contains(next_)) ++next_;
+    if (next_ >= NX_MAX_SUBNETS && !scarce_) {
+      scarce_ = true;
+      next_ = 1;
+      return Next();
+    }
+    kept_.insert(next_);
+    return next_;
+  }
+
+ private:
+  const Parts<std::uint32_t, nx_subnet>& previous_;
+  std::unordered_set<std::uint32_t> used_;  // before
+  std::unordered_set<std::uint32_t> kept_;  // now
+  std::uint32_t next_ = 1;
+  bool scarce_ = false;
+};
 
 }  // namespace
 
-SubnetNumbers NumberSubnets(const model::Config& config,
-                            const Parts<std::uint32_t, nx_subnet>& previous) {
-  std::map<Prefix, std::pair<std::uint32_t, const nx_subnet*>> before;
-  std::set<std::uint32_t> used;
-  for (const auto& [name, part] : previous)
-    for (const auto& [number, entry] : *part) {
-      before.emplace(PrefixOf(entry.cidr), std::pair(number, &entry));
-      used.insert(number);
-    }
-
-  SubnetNumbers numbers;
-  std::set<std::uint32_t> kept;
-  ForEachManaged(config, [&](const Subnet& subnet, const Prefix& cidr) {
-    const auto found = before.find(cidr);
-    if (found == before.end() || !IsNamed(*found->second.second, subnet)) return;
-    numbers.emplace(cidr, found->second.first);
-    kept.insert(found->second.first);
-  });
-  // One that is given up is not given away in the same change: packets are still counted by it.
-  std::uint32_t next = 1;
-  bool scarce = false;
-  const auto is_free = [&](std::uint32_t number) {
-    return scarce ? !kept.contains(number) : !used.contains(number);
-  };
-  ForEachManaged(config, [&](const Subnet&, const Prefix& cidr) {
-    if (numbers.contains(cidr)) return;
-    while (!is_free(next)) ++next;
-    if (next >= NX_MAX_SUBNETS && !scarce) {
-      scarce = true;
-      for (const auto& [other, number] : numbers) kept.insert(number);
-      for (next = 1; !is_free(next);) ++next;
-    }
-    numbers.emplace(cidr, next++);
-  });
-  return numbers;
-}
-
-SubnetParts MakeParts(const model::Config& config, const SubnetNumbers& numbers,
+SubnetParts MakeParts(const model::Config& config, const Parts<std::uint32_t, nx_subnet>& previous,
                       const SubnetParts& before) {
   SubnetParts parts;
+  parts.reserve(config.subnets.size());
+  Numbers numbers(previous);
+  std::vector<SubnetInput> changed;
   for (const Subnet& subnet : config.subnets) {
-    std::vector<std::uint32_t> own;
-    if (subnet.IsManaged())
-      for (const Prefix& cidr : subnet.cidrs) own.push_back(numbers.at(cidr));
     const auto same = before.find(subnet.name);
-    if (same != before.end() && IsMadeOf(same->second.input, subnet, own, config))
-      parts.emplace_hint(parts.end(), subnet.name, same->second);
-    else
-      parts.emplace(subnet.name, Make({.subnet = subnet,
-                                       .numbers = std::move(own),
-                                       .node = config.node.name,
-                                       .policy_order = config.policy_order,
-                                       .orphan_drop = config.orphan_drop}));
+    if (same != before.end() && IsMadeOf(same->second.input, subnet, config)) {
+      for (const std::uint32_t number : same->second.input.numbers) numbers.Keep(number);
+      parts.emplace(subnet.name, same->second);
+      continue;
+    }
+    SubnetInput& input = changed.emplace_back(SubnetInput{.subnet = subnet,
+                                                          .numbers = {},
+                                                          .node = config.node.name,
+                                                          .policy_order = config.policy_order,
+                                                          .orphan_drop = config.orphan_drop});
+    if (!subnet.IsManaged()) continue;
+    for (const Prefix& cidr : subnet.cidrs) {
+      input.numbers.push_back(numbers.Before(subnet, cidr));
+      numbers.Keep(input.numbers.back());
+    }
+  }
+  // What stays has its numbers by now.
+  for (SubnetInput& input : changed) {
+    for (std::uint32_t& number : input.numbers)
+      if (number == 0) number = numbers.Next();
+    const std::string name = input.subnet.name;
+    parts.emplace(name, Make(std::move(input)));
   }
   return parts;
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "maps/abi/set.h"
@@ -14,18 +14,11 @@
 
 namespace natrix::compile {
 
-// Number of each CIDR that the node has rules for: nx_net.subnet, and the key of nx_subnet.
-using SubnetNumbers = std::map<model::Prefix, std::uint32_t>;
-
-// A CIDR of a Subnet that was there before keeps its number, so that its counters go on and a
-// change elsewhere does not touch its policy.
-SubnetNumbers NumberSubnets(const model::Config& config,
-                            const Parts<std::uint32_t, nx_subnet>& previous);
-
 // Everything that decides what the maps hold for one Subnet.
 struct SubnetInput {
   model::Subnet subnet;
-  std::vector<std::uint32_t> numbers;  // of its CIDRs; empty: not the node's
+  // Of its CIDRs: nx_net.subnet, and the key of nx_subnet.  Empty: no subnet of the node's.
+  std::vector<std::uint32_t> numbers;
   std::string node;
   model::PolicyOrder policy_order = model::PolicyOrder::kNatFirst;
   model::OrphanDrop orphan_drop = model::OrphanDrop::kGatewayAddress;
@@ -38,10 +31,12 @@ struct SubnetPart {
   std::shared_ptr<const Table<nx_policy_key, nx_policy>> policy;
   std::shared_ptr<const Table<nx_set_key, nx_set_member>> set;
 };
-using SubnetParts = std::map<std::string, SubnetPart>;  // by the Subnet's name
+using SubnetParts = std::unordered_map<std::string, SubnetPart>;  // by the Subnet's name
 
-// One part for each Subnet; those of `before` whose input is the same.
-SubnetParts MakeParts(const model::Config& config, const SubnetNumbers& numbers,
+// One part for each Subnet; those of `before` whose input is the same.  `previous` is what
+// nx_subnet holds, `before` what was made for it: a CIDR of a Subnet that was there keeps its
+// number, so that its counters go on and a change elsewhere does not touch its policy.
+SubnetParts MakeParts(const model::Config& config, const Parts<std::uint32_t, nx_subnet>& previous,
                       const SubnetParts& before);
 
 }  // namespace natrix::compile

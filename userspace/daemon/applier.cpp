@@ -224,7 +224,7 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
 }
 
 // A number that means another CIDR from now on starts from 0.  The side in force does not use it
-// (NumberSubnets), so that nothing is counted in between.
+// (compile/subnets.cpp), so that nothing is counted in between.
 Result<> Applier::ClearCounters(const Wanted& wanted) const {
   const auto& live = sides_[generation_ & 1].subnet;
   const auto before = Unshared(live, wanted.subnet);
