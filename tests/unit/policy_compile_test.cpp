@@ -158,5 +158,27 @@ TEST(SubnetNumbers, StayWhenOthersComeAndGo) {
     }
 }
 
+// Two Subnets of different VLANs may have one CIDR.
+TEST(SubnetNumbers, EqualCidrsAreTwoSubnetsAndOneMemberOfASet) {
+  model::Config config;
+  for (const char* name : {"a", "b"}) {
+    model::Subnet subnet;
+    subnet.name = name;
+    subnet.cidrs = {Net("10.1.0.0/16")};
+    subnet.vlan = name;
+    subnet.logical_gateway = true;
+    config.subnets.push_back(subnet);
+  }
+  const Wanted both = Compile(config, {});
+  EXPECT_THAT(Numbers(both), UnorderedElementsAre("1 a", "2 b"));
+  EXPECT_EQ(both.net.begin()->second.subnet, 1U) << "the first one has the traffic";
+
+  config.subnets.erase(config.subnets.begin());
+  const Wanted one = Compile(config, {}, {both.subnet, both.made});
+  EXPECT_THAT(Numbers(one), UnorderedElementsAre("2 b"));
+  EXPECT_TRUE(DiffOfSets(both.set, one.set).erase.empty()) << "the other one is still a member";
+  EXPECT_FALSE(Diff(both.set, one.set).erase.empty());
+}
+
 }  // namespace
 }  // namespace natrix::compile

@@ -26,7 +26,7 @@ nx_net NetOf(const model::Subnet& subnet, std::uint32_t number) {
   return net;
 }
 
-// An address is in one subnet, but a Service CIDR or a node may lie within one.
+// An address is in one subnet: the innermost, and of equal ones (on different VLANs) the first.
 nx_net Union(nx_net own, nx_net around) {
   own.subnets |= around.subnets;
   own.subnets_nat |= around.subnets_nat;

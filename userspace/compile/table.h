@@ -22,8 +22,8 @@ struct ByBytes {
 template <typename K, typename V>
 using Table = std::map<K, V, ByBytes>;
 
-// The same in parts, one of each Subnet by its name, "" for the rest.  No key is in two of them.
-// Configurations share the parts that are the same, so that comparing them costs what changed.
+// The same in parts, one of each Subnet by its name, "" for the rest.  Configurations share the
+// parts that are the same, so that comparing them costs what changed.
 template <typename K, typename V>
 struct Parts : std::map<std::string, std::shared_ptr<const Table<K, V>>> {
   Table<K, V> All() const {
@@ -75,9 +75,23 @@ Table<K, V> Unshared(const Parts<K, V>& a, const Parts<K, V>& b) {
   return own;
 }
 
+// No key may be in two parts.
 template <typename K, typename V>
 Edits<K, V> Diff(const Parts<K, V>& live, const Parts<K, V>& wanted) {
   return Diff(Unshared(live, wanted), Unshared(wanted, live));
+}
+
+// Where one may, with the same value: two Subnets on different VLANs bring a set the same CIDR, and
+// when one of them goes it stays.
+template <typename K, typename V>
+Edits<K, V> DiffOfSets(const Parts<K, V>& live, const Parts<K, V>& wanted) {
+  Edits<K, V> edits = Diff(live, wanted);
+  std::erase_if(edits.erase, [&](const K& key) {
+    for (const auto& [name, part] : wanted)
+      if (part->contains(key)) return true;
+    return false;
+  });
+  return edits;
 }
 
 }  // namespace natrix::compile

@@ -70,8 +70,7 @@ void CheckOverlaps(const Decoded& decoded, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < config.subnets.size(); ++i) {
     const model::Subnet& subnet = config.subnets[i];
     for (std::size_t j = 0; j < subnet.cidrs.size(); ++j)
-      // The node's own sets cannot tell a VLAN from another.
-      groups[{subnet.vpc, subnet.IsManaged() ? "" : subnet.vlan}].push_back(
+      groups[{subnet.vpc, subnet.vlan}].push_back(
           {subnet.cidrs[j], &subnet, decoded.places.subnets[i].cidrs[j]});
   }
   // Services are reached from the default VPC's overlay.

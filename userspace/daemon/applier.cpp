@@ -71,9 +71,8 @@ Result<> Read(const View& view, Parts<K, V>& parts) {
 
 // Of a map that nobody but people reads meanwhile: erasing first leaves room for what is new.
 template <typename View, typename K, typename V>
-Result<> Replace(const View& view, const Parts<K, V>& wanted, Parts<K, V>& live,
-                 ApplyReport& report) {
-  const auto edits = compile::Diff(live, wanted);
+Result<> Replace(const View& view, const compile::Edits<K, V>& edits, const Parts<K, V>& wanted,
+                 Parts<K, V>& live, ApplyReport& report) {
   if (!edits.erase.empty())
     if (auto done = view.EraseAll(edits.erase); !done) return done;
   if (!edits.write.empty())
@@ -217,8 +216,14 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
                  [&] { return Upsert(maps_.net[side], wanted.net, held.net, report); },
                  [&] { return Erase(maps_.fip[side], wanted.fip, held.fip, report); },
                  [&] { return Upsert(maps_.fip[side], wanted.fip, held.fip, report); },
-                 [&] { return Replace(maps_.subnet[side], wanted.subnet, held.subnet, report); },
-                 [&] { return Replace(maps_.policy[side], wanted.policy, held.policy, report); },
+                 [&] {
+                   return Replace(maps_.subnet[side], Diff(held.subnet, wanted.subnet),
+                                  wanted.subnet, held.subnet, report);
+                 },
+                 [&] {
+                   return Replace(maps_.policy[side], Diff(held.policy, wanted.policy),
+                                  wanted.policy, held.policy, report);
+                 },
                  [&] { return Erase(maps_.ports[side], wanted.ports, held.ports, report); },
                  [&] { return Upsert(maps_.ports[side], wanted.ports, held.ports, report); });
 }
@@ -255,20 +260,23 @@ Result<> Applier::WritePorts(const Wanted& wanted, ApplyReport& report) {
 }
 
 // The maps that have one copy: what is new must be there before the side that asks for it is in
-// force, what is old must stay until nobody can ask.  nx_set is for looking only, and entries of
-// nx_probe are about nothing but themselves.
+// force, what is old must stay until nobody can ask.  Entries of nx_probe are independent of each
+// other; nx_set is for looking only, and comes last.
 Result<> Applier::WriteShared(const Wanted& wanted, ApplyReport& report) {
   return InOrder([&] { return WritePorts(wanted, report); },
                  [&] { return Upsert(maps_.device, wanted.device, device_, report); },
                  [&] { return Upsert(maps_.local, wanted.local, local_, report); },
                  [&] { return Erase(maps_.probe, wanted.probe, probe_, report); },
-                 [&] { return Upsert(maps_.probe, wanted.probe, probe_, report); },
-                 [&] { return Replace(maps_.set, wanted.set, set_, report); });
+                 [&] { return Upsert(maps_.probe, wanted.probe, probe_, report); });
 }
 
 Result<> Applier::EraseShared(const Wanted& wanted, ApplyReport& report) {
   return InOrder([&] { return Erase(maps_.device, wanted.device, device_, report); },
-                 [&] { return Erase(maps_.local, wanted.local, local_, report); });
+                 [&] { return Erase(maps_.local, wanted.local, local_, report); },
+                 [&] {
+                   return Replace(maps_.set, compile::DiffOfSets(set_, wanted.set), wanted.set,
+                                  set_, report);
+                 });
 }
 
 Result<> Applier::Flip(std::uint32_t to, ApplyReport& report) {
