@@ -161,6 +161,13 @@ class Pair {
     if (made_up || sctp) support::PutWord(frame, layers.l4 + 2, 0);
   }
 
+  // An ICMP error or an echo reply of the node's may by chance have the identification of the
+  // packet that it is about.
+  static bool IsOneKind(const Layers& a, const Layers& b) {
+    return a.protocol == b.protocol && a.echo_reply == b.echo_reply &&
+           a.inner.has_value() == b.inner.has_value();
+  }
+
   void HideIdentification(Bytes& frame, const Layers& layers) const {
     if (layers.v6) {
       // Refragmenting makes a new one.  Its header is the last extension header.
@@ -172,7 +179,7 @@ class Pair {
     }
     const bool forwarded = std::ranges::any_of(sent_.left, [&](const Bytes& sent) {
       const std::optional<Layers> s = Dissect(sent);
-      return s && s->fragment_id == layers.fragment_id;
+      return s && IsOneKind(*s, layers) && s->fragment_id == layers.fragment_id;
     });
     if (forwarded) return;
     support::PutWord(frame, layers.ip + 4, 0);

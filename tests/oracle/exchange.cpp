@@ -165,7 +165,9 @@ const Exchange::Outcome& Exchange::SendAside(Place from, const PacketSpec& spec)
 const Exchange::Outcome& Exchange::SendFromNode(const PacketSpec& spec, std::uint32_t mark) {
   sender_.reset();
   return Step(fmt::format("the node sends with mark {:#x}", mark), [&](Side& side, const Memory&) {
-    const Frames frames = support::Build(spec, {kUplinkMac, MacOf(Place::kOutside)});
+    PacketSpec numbered = spec;
+    if (numbered.id == 0) numbered.id = 1;  // the kernel fills in a 0, on each node another one
+    const Frames frames = support::Build(numbered, {kUplinkMac, MacOf(Place::kOutside)});
     for (const Bytes& frame : frames) SendRaw(side.scene, frame, mark);
     return frames;
   });

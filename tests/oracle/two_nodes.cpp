@@ -20,7 +20,7 @@ namespace {
 // A packet whose fate is decided is there when send(2) returns, since veth and bridge work in the
 // sender's softirq.  These are for a machine that is busy.
 constexpr milliseconds kSilence{2};
-constexpr milliseconds kPatience{400};
+constexpr milliseconds kPatience{1500};
 
 // What tells packets apart that leave through one device at about the same time.
 std::string KeyOf(support::View frame) {
@@ -61,19 +61,21 @@ std::optional<std::uint32_t> TwoNodes::MarkOf(const Side& side, const Seen& seen
   return mark;
 }
 
-void TwoNodes::GatherSide(Side& side, std::vector<Seen>& seen) {
-  for (const Place place : kPlaces) {
-    for (Bytes& frame : side.scene.tap(place).Receive()) {
+void TwoNodes::GatherSide(Side& side, std::vector<Seen>& seen) const {
+  for (const Place place : kPlaces)
+    for (Bytes& frame : side.scene.tap(place).Receive())
       seen.push_back({place, std::move(frame), std::nullopt});
-      seen.back().mark = MarkOf(side, seen.back());
-    }
-  }
 }
 
+// Marks come last: whoever has a frame finds that the witness saw it before.
 void TwoNodes::Gather(Outcome& outcome) {
-  for (support::MarkWitness::Sight& sight : witness_.Take()) sights_.push_back(std::move(sight));
   GatherSide(left_, outcome.left);
   GatherSide(right_, outcome.right);
+  for (support::MarkWitness::Sight& sight : witness_.Take()) sights_.push_back(std::move(sight));
+  for (Seen& seen : outcome.left)
+    if (!seen.mark) seen.mark = MarkOf(left_, seen);
+  for (Seen& seen : outcome.right)
+    if (!seen.mark) seen.mark = MarkOf(right_, seen);
 }
 
 TwoNodes::Outcome TwoNodes::Happen(const std::function<std::vector<Bytes>(Side&)>& act,

@@ -46,7 +46,7 @@ class TwoNodes {
 
  private:
   void Gather(Outcome& outcome);
-  void GatherSide(Side& side, std::vector<Seen>& seen);
+  void GatherSide(Side& side, std::vector<Seen>& seen) const;
   std::optional<std::uint32_t> MarkOf(const Side& side, const Seen& seen);
 
   Side left_;
