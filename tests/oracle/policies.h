@@ -16,7 +16,7 @@ inline std::vector<model::Prefix> PrefixesIn(std::string_view text) {
     const std::size_t comma = text.find(',');
     const std::string_view part = text.substr(0, comma);
     if (const auto address = model::Address::Parse(part))
-      prefixes.push_back({*address, address->family() == model::Family::kIpv4 ? 32 : 128});
+      prefixes.push_back(model::Prefix::Of(*address));
     else
       prefixes.push_back(model::Prefix::Parse(part).value().WithoutHostBits());
     text.remove_prefix(comma == text.npos ? text.size() : comma + 1);

@@ -31,8 +31,7 @@ struct Wanted {
 };
 
 std::optional<model::Prefix> ParseRange(const std::string& text) {
-  if (const auto address = model::Address::Parse(text))
-    return model::Prefix{*address, address->family() == model::Family::kIpv4 ? 32 : 128};
+  if (const auto address = model::Address::Parse(text)) return model::Prefix::Of(*address);
   return model::Prefix::Parse(text);
 }
 

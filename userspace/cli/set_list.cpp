@@ -102,10 +102,6 @@ std::string RuleOf(const nx_set_key& key) {
   return {key.rule, strnlen(key.rule, sizeof(key.rule))};
 }
 
-Prefix HostPrefix(const Address& address) {
-  return {address, address.family() == Family::kIpv4 ? 32 : 128};
-}
-
 Result<std::vector<NamedSet>> ReadPrefixSets(PinnedMaps& pins) {
   const auto view = pins.Open<SetView>("nx_set");
   if (!view) return std::unexpected(view.error());
@@ -147,7 +143,7 @@ Result<std::vector<NamedSet>> ReadPortSets(PinnedMaps& pins, std::uint32_t side)
     for (NamedSet& set : sets) {
       if (!Holds(set.name, key)) continue;
       Member member{.prefix = {}, .protocol = key.proto, .port = ntohs(key.port)};
-      if (set.name.kind == SetName::Kind::kService) member.prefix = HostPrefix({key.addr});
+      if (set.name.kind == SetName::Kind::kService) member.prefix = Prefix::Of({key.addr});
       set.members.push_back(member);
     }
   });
@@ -216,7 +212,7 @@ std::optional<Member> ParseMember(const SetName& set, std::string_view text) {
   if (set.kind != SetName::Kind::kPort) {
     const auto address = Address::Parse(text.substr(0, text.find(',')));
     if (!address) return std::nullopt;
-    member.prefix = HostPrefix(*address);
+    member.prefix = Prefix::Of(*address);
   }
   if (set.kind == SetName::Kind::kPrefix)
     return text.contains(',') ? std::nullopt : std::optional(member);

@@ -12,10 +12,6 @@ using model::Address;
 using model::Family;
 using model::Prefix;
 
-Prefix HostPrefix(const Address& address) {
-  return {address, address.family() == Family::kIpv4 ? 32 : 128};
-}
-
 nx_net NetOf(const model::Subnet& subnet, std::uint32_t number) {
   nx_net net{};
   net.subnets = 1;
@@ -65,7 +61,7 @@ std::vector<SetMember> OtherSetsOf(const model::Config& config) {
   std::vector<SetMember> members;
   for (const Prefix& cidr : config.service_cidrs) members.push_back({NX_SET_SERVICES, cidr});
   for (const Address& node : config.other_nodes)
-    members.push_back({NX_SET_OTHER_NODE, HostPrefix(node)});
+    members.push_back({NX_SET_OTHER_NODE, Prefix::Of(node)});
   return members;
 }
 
@@ -97,9 +93,9 @@ ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetParts& par
   floating.floating_ip = 1;
   for (const Prefix& cidr : config.service_cidrs)
     written.emplace_back(cidr.WithoutHostBits(), service);
-  for (const Address& other : config.other_nodes) written.emplace_back(HostPrefix(other), node);
+  for (const Address& other : config.other_nodes) written.emplace_back(Prefix::Of(other), node);
   for (const model::FloatingIp& ip : config.floating_ips)
-    written.emplace_back(HostPrefix(ip.external), floating);
+    written.emplace_back(Prefix::Of(ip.external), floating);
   return Nest(std::move(written), Union);
 }
 

@@ -12,7 +12,6 @@ namespace {
 using model::Family;
 using model::PolicyRule;
 using model::Prefix;
-using Rules = std::vector<const PolicyRule*>;
 
 nx_policy Union(nx_policy own, const nx_policy& around) {
   for (std::size_t word = 0; word < NX_POLICY_WORDS; ++word) own.rule[word] |= around.rule[word];

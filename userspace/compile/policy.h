@@ -10,14 +10,15 @@
 
 namespace natrix::compile {
 
+using Rules = std::vector<const model::PolicyRule*>;
+
 // The rules of a subnet's NAT policy for one family, in the order in which they decide: the first
 // that matches.  "Any nat beats any forward" is that order with all nat rules before the others.
 // The pointers are into `subnet`.  Empty when the policy is not in force.
-std::vector<const model::PolicyRule*> DecidingOrder(const model::Subnet& subnet,
-                                                    model::Family family, model::PolicyOrder order);
+Rules DecidingOrder(const model::Subnet& subnet, model::Family family, model::PolicyOrder order);
 
 // What nx_policy holds for the CIDR of that number; nothing when there are no rules.
 void AddPolicy(Table<nx_policy_key, nx_policy>& table, std::uint32_t number, model::Family family,
-               const std::vector<const model::PolicyRule*>& rules);
+               const Rules& rules);
 
 }  // namespace natrix::compile

@@ -16,13 +16,6 @@ using model::Family;
 using model::Prefix;
 using model::Subnet;
 
-nx_subnet Named(const Subnet& subnet, const Prefix& cidr) {
-  nx_subnet entry{};
-  subnet.name.copy(entry.name, sizeof(entry.name) - 1);
-  entry.cidr = cidr.ToAbi();
-  return entry;
-}
-
 bool IsNamed(const nx_subnet& entry, const Subnet& subnet) {
   return subnet.name.substr(0, sizeof(entry.name) - 1) == entry.name;
 }
@@ -46,42 +39,36 @@ nx_addr EgressOf(const Subnet& subnet, const std::string& node, Family family) {
   return {};
 }
 
-nx_subnet Entry(const SubnetInput& input, const Prefix& cidr) {
+nx_subnet Entry(const SubnetInput& input, const Prefix& cidr, const Rules& rules) {
   const Subnet& subnet = input.subnet;
-  nx_subnet entry = Named(subnet, cidr);
+  nx_subnet entry{};
+  subnet.name.copy(entry.name, sizeof(entry.name) - 1);
+  entry.cidr = cidr.ToAbi();
   entry.egress = EgressOf(subnet, input.node, cidr.family());
   const nx_addr none{};
   const bool has_egress = __builtin_memcmp(&entry.egress, &none, sizeof(none)) != 0;
   entry.drop_orphans =
       has_egress || (input.orphan_drop == model::OrphanDrop::kNatOutgoing && subnet.nat_outgoing);
-  const auto rules = DecidingOrder(subnet, cidr.family(), input.policy_order);
   entry.rules = static_cast<__u16>(rules.size());
   for (std::size_t i = 0; i < rules.size(); ++i)
     if (rules[i]->action == model::PolicyAction::kNat) entry.nat[i / 64] |= 1ULL << (i % 64);
   return entry;
 }
 
-Table<std::uint32_t, nx_subnet> Entries(const SubnetInput& input) {
-  Table<std::uint32_t, nx_subnet> table;
-  for (std::size_t i = 0; i < input.numbers.size(); ++i)
-    table.emplace(input.numbers[i], Entry(input, input.subnet.cidrs[i]));
-  return table;
-}
-
-Table<nx_policy_key, nx_policy> Policy(const SubnetInput& input) {
-  Table<nx_policy_key, nx_policy> table;
-  for (std::size_t i = 0; i < input.numbers.size(); ++i)
-    AddPolicy(table, input.numbers[i], input.subnet.cidrs[i].family(),
-              DecidingOrder(input.subnet, input.subnet.cidrs[i].family(), input.policy_order));
-  return table;
-}
-
 SubnetPart Make(SubnetInput input) {
-  auto subnet = std::make_shared<const Table<std::uint32_t, nx_subnet>>(Entries(input));
-  auto policy = std::make_shared<const Table<nx_policy_key, nx_policy>>(Policy(input));
-  auto set =
-      std::make_shared<const Table<nx_set_key, nx_set_member>>(SetEntries(SetsOf(input.subnet)));
-  return {std::move(input), std::move(subnet), std::move(policy), std::move(set)};
+  Table<std::uint32_t, nx_subnet> entries;
+  Table<nx_policy_key, nx_policy> policy;
+  for (std::size_t i = 0; i < input.numbers.size(); ++i) {
+    const Prefix& cidr = input.subnet.cidrs[i];
+    const Rules rules = DecidingOrder(input.subnet, cidr.family(), input.policy_order);
+    entries.emplace(input.numbers[i], Entry(input, cidr, rules));
+    AddPolicy(policy, input.numbers[i], cidr.family(), rules);
+  }
+  auto set = SetEntries(SetsOf(input.subnet));
+  return {.input = std::move(input),
+          .subnet = std::make_shared<const decltype(entries)>(std::move(entries)),
+          .policy = std::make_shared<const decltype(policy)>(std::move(policy)),
+          .set = std::make_shared<const decltype(set)>(std::move(set))};
 }
 
 // Compared before anything is copied: most of a large configuration is what it was.
@@ -108,14 +95,13 @@ class Numbers {
       const auto part = previous_.find(name);
       if (part == previous_.end()) continue;
       for (const auto& [number, entry] : *part->second)
-        if (IsNamed(entry, subnet) && __builtin_memcmp(&entry.cidr, &abi, sizeof(abi)) == 0)
+        if (__builtin_memcmp(&entry.cidr, &abi, sizeof(abi)) == 0 && IsNamed(entry, subnet))
           return number;
     }
     return 0;
   }
   std::uint32_t Next() {
-    const auto& taken = scarce_ ? kept_ : used_;
-    while (taken.contains(next_) || kept_.contains(next_)) ++next_;
+    while (kept_.contains(next_) || (!scarce_ && used_.contains(next_))) ++next_;
     if (next_ >= NX_MAX_SUBNETS && !scarce_) {
       scarce_ = true;
       next_ = 1;

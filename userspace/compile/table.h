@@ -49,13 +49,16 @@ struct Edits {
 template <typename K, typename V>
 Edits<K, V> Diff(const Table<K, V>& live, const Table<K, V>& wanted) {
   Edits<K, V> edits;
-  for (const auto& [key, value] : live)
-    if (!wanted.contains(key)) edits.erase.push_back(key);
+  const ByBytes before;
+  auto old = live.begin();
   for (const auto& [key, value] : wanted) {
-    const auto found = live.find(key);
-    if (found == live.end() || __builtin_memcmp(&found->second, &value, sizeof(V)) != 0)
+    for (; old != live.end() && before(old->first, key); ++old) edits.erase.push_back(old->first);
+    const bool same_key = old != live.end() && !before(key, old->first);
+    if (!same_key || __builtin_memcmp(&old->second, &value, sizeof(V)) != 0)
       edits.write.emplace_back(key, value);
+    if (same_key) ++old;
   }
+  for (; old != live.end(); ++old) edits.erase.push_back(old->first);
   return edits;
 }
 

@@ -12,6 +12,14 @@
 namespace natrix::config {
 namespace {
 
+// Choices of one word whose order in the table is that of their enum.
+template <typename Enum>
+void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
+  auto index = static_cast<std::size_t>(into);
+  map.Into(index, name, ReadChoice);
+  into = static_cast<Enum>(index);
+}
+
 void DecodeNode(const Mapping& map, Decoded& out) {
   model::Node& node = out.config.node;
   map.Into(node.name, "name", ReadName);
@@ -70,9 +78,7 @@ void DecodeSide(const Mapping& match, std::string_view name, std::string& text,
 void DecodePolicyRule(const Mapping& map, model::Subnet& subnet, Places::Subnet& places) {
   model::PolicyRule rule;
   Places::PolicyRule where{.rule = map.where(), .prefixes = {}};
-  std::size_t action = 0;  // the order of the table's choices is that of PolicyAction
-  map.Into(action, "action", ReadChoice);
-  rule.action = action == 0 ? model::PolicyAction::kNat : model::PolicyAction::kForward;
+  DecodeChoice(map, "action", rule.action);
   if (const auto match = map.Sub("match")) {
     DecodeSide(*match, "srcIPs", rule.src_ips, rule.sources, where.prefixes);
     DecodeSide(*match, "dstIPs", rule.dst_ips, rule.destinations, where.prefixes);
@@ -100,10 +106,7 @@ void DecodeSubnet(const Mapping& map, Decoded& out) {
   Places::Subnet places;
   places.name = map.Into(subnet.name, "name", ReadName);
   DecodeCidrs(map, subnet, places);
-  std::size_t gateway = 0;  // the order of the table's choices is that of GatewayType
-  map.Into(gateway, "gatewayType", ReadChoice);
-  subnet.gateway_type =
-      gateway == 0 ? model::GatewayType::kDistributed : model::GatewayType::kCentralized;
+  DecodeChoice(map, "gatewayType", subnet.gateway_type);
   map.Into(subnet.nat_outgoing, "natOutgoing", ReadBool);
   map.Into(subnet.vpc, "vpc", ReadName);
   map.Into(subnet.vlan, "vlan", ReadName);
@@ -169,14 +172,6 @@ void DecodeMasquerade(const Mapping& map, model::Masquerade& masquerade) {
   map.Into(random, "randomFully", ReadBool);
   masquerade.port_choice = random ? NX_PORT_RANDOM : NX_PORT_KEEP;
   map.IntoList(masquerade.reserved_ports, nullptr, "reservedPorts", ReadPorts);
-}
-
-// Choices of one word whose order in the table is that of their enum.
-template <typename Enum>
-void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
-  auto index = static_cast<std::size_t>(into);
-  map.Into(index, name, ReadChoice);
-  into = static_cast<Enum>(index);
 }
 
 void DecodeIpvs(const Mapping& map, Decoded& out) {

@@ -47,6 +47,8 @@ std::optional<model::ServicePort> ReadServicePort(const Node& node, const Key& k
 std::optional<model::Endpoint> ReadListen(const Node& node, const Key& key,
                                           Diagnostics& diagnostics);
 
+// Characters [first, last) of a text, with their place as far as it can be known.
+Node Slice(const Node& whole, std::size_t first, std::size_t last);
 // The parts of one string between its commas, without spaces around them, each with its place.
 // Empty after it has reported that this is no string.
 std::vector<Node> SplitCommas(const Node& node, const Key& key, Diagnostics& diagnostics);

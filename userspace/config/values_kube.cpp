@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "userspace/config/values.h"
@@ -14,21 +15,6 @@ using model::Prefix;
 constexpr std::string_view kServicePortHelp =
     "write it as `ipset save` does: 10.96.0.1,tcp:443 or fd00:10:96::a,udp:53";
 
-Node Part(const Node& whole, std::string_view text, std::size_t offset) {
-  Node part;
-  part.text = text;
-  part.quoted = true;  // "" is an empty text, not a missing value
-  part.where = whole.where;
-  // Places inside the string are known when it is written without escapes and on one line.
-  const std::size_t quote = whole.quoted ? 1 : 0;
-  const std::size_t size = whole.where.end - whole.where.begin;
-  if (size == whole.text.size() || size == whole.text.size() + 2 * quote) {
-    part.where.begin += (size == whole.text.size() ? 0 : quote) + offset;
-    part.where.end = part.where.begin + text.size();
-  }
-  return part;
-}
-
 std::optional<nx_l4> ProtocolOf(std::string_view name) {
   if (name == "tcp") return NX_L4_TCP;
   if (name == "udp") return NX_L4_UDP;
@@ -40,8 +26,7 @@ std::optional<nx_l4> ProtocolOf(std::string_view name) {
 
 std::optional<Prefix> ReadPolicyPrefix(const Node& node, const Key& key, Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
-  if (const auto address = Address::Parse(node.text))
-    return Prefix{*address, address->family() == model::Family::kIpv4 ? 32 : 128};
+  if (const auto address = Address::Parse(node.text)) return Prefix::Of(*address);
   if (const auto prefix = Prefix::Parse(node.text)) return prefix->WithoutHostBits();
   diagnostics.Error(node.where, fmt::format("\"{}\" is neither an address nor a CIDR", node.text),
                     fmt::format("write them one after another: `{}: {}`", key.name(), key.example));
@@ -52,14 +37,13 @@ std::optional<model::GatewayNode> ReadGatewayNode(const Node& node, const Key& k
                                                   Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
   // The first colon: an IPv6 address has more of them.
-  const std::size_t colon = node.text.find(':');
-  const auto name =
-      ReadName(Part(node, std::string_view(node.text).substr(0, colon), 0), key, diagnostics);
+  const std::size_t end = node.text.size();
+  const std::size_t colon = std::min(node.text.find(':'), end);
+  const auto name = ReadName(Slice(node, 0, colon), key, diagnostics);
   if (!name) return std::nullopt;
   model::GatewayNode gateway{.name = *name, .egress = std::nullopt};
-  if (colon == std::string::npos) return gateway;
-  gateway.egress = ReadAddress(Part(node, std::string_view(node.text).substr(colon + 1), colon + 1),
-                               key, diagnostics);
+  if (colon == end) return gateway;
+  gateway.egress = ReadAddress(Slice(node, colon + 1, end), key, diagnostics);
   if (!gateway.egress) return std::nullopt;
   return gateway;
 }

@@ -160,24 +160,30 @@ std::optional<Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& di
   return prefix;
 }
 
+Node Slice(const Node& whole, std::size_t first, std::size_t last) {
+  Node part;
+  part.text = whole.text.substr(first, last - first);
+  part.quoted = true;  // "" is an empty text, not a missing value
+  part.where = whole.where;
+  // Places inside a string are known when it is written without escapes and on one line; between
+  // quotes it is two characters longer, unless it is a slice itself.
+  const std::size_t written = whole.where.end - whole.where.begin;
+  const std::size_t quotes = written - std::min(written, whole.text.size());
+  if (quotes == 0 || (whole.quoted && quotes == 2))
+    part.where = {whole.where.begin + quotes / 2 + first, whole.where.begin + quotes / 2 + last};
+  return part;
+}
+
 std::vector<Node> SplitCommas(const Node& node, const Key& key, Diagnostics& diagnostics) {
   std::vector<Node> parts;
   if (!IsScalar(node, key, diagnostics)) return parts;
   const std::string_view all = node.text;
-  // Places inside the string are known when it is written without escapes and on one line.
-  const std::size_t quote = node.quoted ? 1 : 0;
-  const bool exact = node.where.end - node.where.begin == all.size() + 2 * quote;
   for (std::size_t begin = 0; begin <= all.size();) {
     const std::size_t end = std::min(all.find(',', begin), all.size());
     std::size_t first = begin, last = end;
     while (first < last && all[first] == ' ') ++first;
     while (last > first && all[last - 1] == ' ') --last;
-    Node part;
-    part.text = all.substr(first, last - first);
-    part.quoted = true;  // "" between two commas is an empty text, not a missing value
-    part.where = node.where;
-    if (exact) part.where = {node.where.begin + quote + first, node.where.begin + quote + last};
-    parts.push_back(std::move(part));
+    parts.push_back(Slice(node, first, last));
     begin = end + 1;
   }
   return parts;

@@ -38,7 +38,6 @@ Result<> Read(const View& view, Table<K, V>& table) {
 template <typename View, typename K, typename V>
 Result<> Erase(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
                ApplyReport& report) {
-  if (SameTable(live, wanted)) return {};
   const auto edits = compile::Diff(live, wanted);
   if (edits.erase.empty()) return {};
   if (auto done = view.EraseAll(edits.erase); !done) return done;
@@ -50,7 +49,6 @@ Result<> Erase(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
 template <typename View, typename K, typename V>
 Result<> Upsert(const View& view, const Table<K, V>& wanted, Table<K, V>& live,
                 ApplyReport& report) {
-  if (SameTable(live, wanted)) return {};
   const auto edits = compile::Diff(live, wanted);
   if (edits.write.empty()) return {};
   if (auto done = view.UpsertAll(edits.write); !done) return done;
@@ -69,10 +67,12 @@ Result<> Read(const View& view, Parts<K, V>& parts) {
   return {};
 }
 
-// Of a map that nobody but people reads meanwhile: erasing first leaves room for what is new.
-template <typename View, typename K, typename V>
-Result<> Replace(const View& view, const compile::Edits<K, V>& edits, const Parts<K, V>& wanted,
-                 Parts<K, V>& live, ApplyReport& report) {
+// Of a map that no packet asks meanwhile, or whose entries are independent of each other: erasing
+// first leaves room for what is new.  Tables or parts.
+template <typename View, typename K, typename V, typename Held>
+Result<> Replace(const View& view, const compile::Edits<K, V>& edits, const Held& wanted,
+                 Held& live, ApplyReport& report) {
+  if (edits.empty()) return {};
   if (!edits.erase.empty())
     if (auto done = view.EraseAll(edits.erase); !done) return done;
   if (!edits.write.empty())
@@ -83,18 +83,17 @@ Result<> Replace(const View& view, const compile::Edits<K, V>& edits, const Part
   return {};
 }
 
-template <typename K, typename V>
-Result<> Fits(const Parts<K, V>& wanted, const maps::MapInfo& info) {
-  if (wanted.entries() <= info.max_entries) return {};
-  return Fail(fmt::format("map {} has room for {} entries, the configuration needs {}", info.name,
-                          info.max_entries, wanted.entries()));
+template <typename View, typename Held>
+Result<> Replace(const View& view, const Held& wanted, Held& live, ApplyReport& report) {
+  return Replace(view, compile::Diff(live, wanted), wanted, live, report);
 }
 
-template <typename K, typename V>
-Result<> Fits(const Table<K, V>& wanted, const maps::MapInfo& info) {
-  if (wanted.size() <= info.max_entries) return {};
+template <typename View>
+Result<> Fits(std::size_t entries, const View& view) {
+  const maps::MapInfo& info = view.info();
+  if (entries <= info.max_entries) return {};
   return Fail(fmt::format("map {} has room for {} entries, the configuration needs {}", info.name,
-                          info.max_entries, wanted.size()));
+                          info.max_entries, entries));
 }
 
 // Runs steps in order until one fails.
@@ -168,15 +167,15 @@ Result<> Applier::ReadLive() {
 
 // Asked before anything is written, so that a configuration that is too large changes nothing.
 Result<> Applier::CheckRoom(const Wanted& wanted) const {
-  return InOrder([&] { return Fits(wanted.net, maps_.net[0].info()); },
-                 [&] { return Fits(wanted.fip, maps_.fip[0].info()); },
-                 [&] { return Fits(wanted.subnet, maps_.subnet[0].info()); },
-                 [&] { return Fits(wanted.policy, maps_.policy[0].info()); },
-                 [&] { return Fits(wanted.ports, maps_.ports[0].info()); },
-                 [&] { return Fits(wanted.set, maps_.set.info()); },
-                 [&] { return Fits(wanted.probe, maps_.probe.info()); },
-                 [&] { return Fits(wanted.device, maps_.device.info()); },
-                 [&] { return Fits(wanted.local, maps_.local.info()); });
+  return InOrder([&] { return Fits(wanted.net.size(), maps_.net[0]); },
+                 [&] { return Fits(wanted.fip.size(), maps_.fip[0]); },
+                 [&] { return Fits(wanted.subnet.entries(), maps_.subnet[0]); },
+                 [&] { return Fits(wanted.policy.entries(), maps_.policy[0]); },
+                 [&] { return Fits(wanted.ports.size(), maps_.ports[0]); },
+                 [&] { return Fits(wanted.set.entries(), maps_.set); },
+                 [&] { return Fits(wanted.probe.size(), maps_.probe); },
+                 [&] { return Fits(wanted.device.size(), maps_.device); },
+                 [&] { return Fits(wanted.local.size(), maps_.local); });
 }
 
 Result<> Applier::Write(const Wanted& wanted, bool idle_is_unread, ApplyReport& report) {
@@ -211,21 +210,11 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
     held.config = wanted.config;
     ++report.written;
   }
-  // Nobody reads this side: erasing first leaves room for what is new.
-  return InOrder([&] { return Erase(maps_.net[side], wanted.net, held.net, report); },
-                 [&] { return Upsert(maps_.net[side], wanted.net, held.net, report); },
-                 [&] { return Erase(maps_.fip[side], wanted.fip, held.fip, report); },
-                 [&] { return Upsert(maps_.fip[side], wanted.fip, held.fip, report); },
-                 [&] {
-                   return Replace(maps_.subnet[side], Diff(held.subnet, wanted.subnet),
-                                  wanted.subnet, held.subnet, report);
-                 },
-                 [&] {
-                   return Replace(maps_.policy[side], Diff(held.policy, wanted.policy),
-                                  wanted.policy, held.policy, report);
-                 },
-                 [&] { return Erase(maps_.ports[side], wanted.ports, held.ports, report); },
-                 [&] { return Upsert(maps_.ports[side], wanted.ports, held.ports, report); });
+  return InOrder([&] { return Replace(maps_.net[side], wanted.net, held.net, report); },
+                 [&] { return Replace(maps_.fip[side], wanted.fip, held.fip, report); },
+                 [&] { return Replace(maps_.subnet[side], wanted.subnet, held.subnet, report); },
+                 [&] { return Replace(maps_.policy[side], wanted.policy, held.policy, report); },
+                 [&] { return Replace(maps_.ports[side], wanted.ports, held.ports, report); });
 }
 
 // A number that means another CIDR from now on starts from 0.  The side in force does not use it
@@ -266,8 +255,7 @@ Result<> Applier::WriteShared(const Wanted& wanted, ApplyReport& report) {
   return InOrder([&] { return WritePorts(wanted, report); },
                  [&] { return Upsert(maps_.device, wanted.device, device_, report); },
                  [&] { return Upsert(maps_.local, wanted.local, local_, report); },
-                 [&] { return Erase(maps_.probe, wanted.probe, probe_, report); },
-                 [&] { return Upsert(maps_.probe, wanted.probe, probe_, report); });
+                 [&] { return Replace(maps_.probe, wanted.probe, probe_, report); });
 }
 
 Result<> Applier::EraseShared(const Wanted& wanted, ApplyReport& report) {

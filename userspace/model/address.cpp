@@ -77,6 +77,8 @@ std::string Endpoint::ToString() const {
   return (address.family() == Family::kIpv4 ? text : "[" + text + "]") + ":" + std::to_string(port);
 }
 
+Prefix Prefix::Of(const Address& address) { return {address, FamilyBits(address.family())}; }
+
 std::optional<Prefix> Prefix::Parse(std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == text.npos) return std::nullopt;

@@ -45,6 +45,8 @@ struct Prefix {
 
   // "10.16.0.0/16"; nullopt when it is no prefix.  Host bits are the caller's to judge.
   static std::optional<Prefix> Parse(std::string_view text);
+  // This one address: /32 or /128.
+  static Prefix Of(const Address& address);
   Family family() const { return address.family(); }
   bool HasHostBits() const;
   Prefix WithoutHostBits() const;
