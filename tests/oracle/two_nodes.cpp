@@ -18,9 +18,10 @@ using support::Word;
 namespace {
 
 // A packet whose fate is decided is there when send(2) returns, since veth and bridge work in the
-// sender's softirq.  These are for a machine that is busy.
+// sender's softirq.  These are for a machine that is busy; patience ends before a socket of the
+// node's sends its SYN-ACK again.
 constexpr milliseconds kSilence{2};
-constexpr milliseconds kPatience{1500};
+constexpr milliseconds kPatience{800};
 
 // What tells packets apart that leave through one device at about the same time.
 std::string KeyOf(support::View frame) {
