@@ -19,19 +19,17 @@ policy_of(__u32 side, const struct nx_policy_key *key)
 			  bpf_map_lookup_elem(&nx_policy_left, key);
 }
 
-/* The lowest rule that both sides of the packet match decides: enum
- * nx_policy_verdict.  The cost grows by two words for every 64 rules.
+/* The lowest rule of the subnet of that number that both sides of the packet
+ * match decides: enum nx_policy_verdict.  The cost grows by two words for
+ * every 64 rules.
  */
-NX_GLOBAL int policy_decide(const struct nx_pkt *pkt, __u32 number)
+NX_GLOBAL int policy_decide(const struct nx_pkt *pkt,
+			    const struct nx_subnet *subnet, __u32 number)
 {
 	struct nx_policy_key key = { .length = 32 + 128 };
 	struct nx_policy *src, *dst;
-	struct nx_subnet *subnet;
 
-	if (!pkt)
-		return NX_POLICY_NONE;
-	subnet = subnet_of(pkt->side, number);
-	if (!subnet)
+	if (!pkt || !subnet)
 		return NX_POLICY_NONE;
 	key.list = number * 2 + NX_POLICY_SRC;
 	key.addr = pkt->tuple.src;
@@ -59,9 +57,10 @@ NX_GLOBAL int policy_decide(const struct nx_pkt *pkt, __u32 number)
 /* The bits that the policy of a subnet sets on a packet; 0: none. */
 static __always_inline __u32 policy_mark(const struct nx_pkt *pkt,
 					 const struct nx_config *config,
+					 const struct nx_subnet *subnet,
 					 __u32 number)
 {
-	switch (policy_decide(pkt, number)) {
+	switch (policy_decide(pkt, subnet, number)) {
 	case NX_POLICY_NAT:
 		return config->mark_policy_nat;
 	case NX_POLICY_FORWARD:

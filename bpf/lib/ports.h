@@ -35,15 +35,15 @@ static __always_inline bool is_local_port(__u32 side, const struct nx_tuple *t)
 	return in_ports(side, &key);
 }
 
-/* Whether a call of a Service's address goes to a port that no Service has. */
-static __always_inline bool is_refused(__u32 side, const struct nx_tuple *t,
-				       __u32 mark)
+/* Whether a call of a Service's address goes to a port that no Service has.
+ * What has config->mark_masquerade is let through: the caller's to ask.
+ */
+static __always_inline bool
+is_refused(__u32 side, const struct nx_config *config, const struct nx_tuple *t)
 {
-	struct nx_config *config = config_of(side);
 	struct nx_addr dst = t->dst;
 
-	return config && config->ipvs && t->proto == NX_L4_TCP &&
-	       !(mark & config->mark_masquerade) &&
+	return config->ipvs && t->proto == NX_L4_TCP &&
 	       net_of(side, &dst).services &&
 	       bpf_map_lookup_elem(&nx_local, &dst) && !is_cluster_ip(side, t);
 }

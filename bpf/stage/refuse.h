@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/lib/ports.h"
+#include "bpf/lib/socket.h"
 
 /* Refuse a process of this node TCP to a Service address on a port that no
  * Service has (filter OUTPUT: the same rule as in INPUT, see stage/reject.h).
@@ -17,19 +18,18 @@
  *   returns  true when it is refused
  */
 #define NX_ECONNREFUSED 111 /* asm-generic */
-#define NX_REFUSE_SOL_SOCKET 1
-#define NX_REFUSE_SO_MARK 36
 
 static __always_inline bool stage_refuse(struct bpf_sock_addr *ctx,
 					 const struct nx_addr *to)
 {
 	struct nx_tuple t = { .dst = *to, .proto = NX_L4_TCP };
-	__u32 mark = 0;
+	__u32 side = config_side(), mark = 0;
+	struct nx_config *config = config_of(side);
 
 	t.dport = (__be16)ctx->user_port;
-	bpf_getsockopt(ctx, NX_REFUSE_SOL_SOCKET, NX_REFUSE_SO_MARK, &mark,
-		       sizeof(mark));
-	if (!is_refused(config_side(), &t, mark))
+	if (!config || !is_refused(side, config, &t))
+		return false;
+	if (!socket_mark(ctx, &mark) && mark & config->mark_masquerade)
 		return false;
 	bpf_set_retval(-NX_ECONNREFUSED);
 	return true;

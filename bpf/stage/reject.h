@@ -172,8 +172,13 @@ NX_GLOBAL int reject_write(struct __sk_buff *skb, const struct nx_pkt *pkt)
 
 NX_GLOBAL int stage_reject(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
-	if (!pkt || pkt->opens == NX_OPENS_NOTHING ||
-	    !is_refused(pkt->side, &pkt->tuple, skb->mark))
+	struct nx_config *config;
+
+	if (!pkt || pkt->opens == NX_OPENS_NOTHING)
+		return NX_CONTINUE;
+	config = config_of(pkt->side);
+	if (!config || skb->mark & config->mark_masquerade ||
+	    !is_refused(pkt->side, config, &pkt->tuple))
 		return NX_CONTINUE;
 	pkt->reason = NX_R_REJECTED;
 	return reject_write(skb, pkt) ? NX_DROP : NX_REFLECT;

@@ -79,7 +79,7 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		return;
 	}
 	if (subnet && subnet->rules && from.subnets_nat_policy) { /* R8 */
-		mark |= policy_mark(pkt, config, from.subnet);
+		mark |= policy_mark(pkt, config, subnet, from.subnet);
 		skb->mark = mark;
 	}
 	if ((mark & config->mark_policy_nat) ==

@@ -8,12 +8,7 @@
 
 #include "bpf/lib/addr.h"
 #include "bpf/lib/maps.h"
-
-/* asm-generic; the kernel's own numbers, of which no header of user space that BPF
- * may include has both.
- */
-#define NX_SOL_SOCKET 1
-#define NX_SO_MARK 36
+#include "bpf/lib/socket.h"
 
 /* A process connects: if it is to a probe of the list, its socket gets the
  * mark by which it is routed to `lo` (OVN-OUTPUT: -d POD -p tcp --dport PORT
@@ -34,15 +29,13 @@ static __always_inline void stage_steer(struct bpf_sock_addr *ctx,
 {
 	struct nx_probe_key key = { .pod = *to };
 	struct nx_probe *probe;
-	int mark = 0;
+	__u32 mark = 0;
 
 	key.port = (__be16)ctx->user_port;
 	probe = bpf_map_lookup_elem(&nx_probe, &key);
 	if (!probe)
 		return;
-	if (bpf_getsockopt(ctx, NX_SOL_SOCKET, NX_SO_MARK, &mark, sizeof(mark)))
+	if (socket_mark(ctx, &mark))
 		return;
-	mark |= probe->mark_output;
-	/* Only a wrong length or option could make it fail. */
-	bpf_setsockopt(ctx, NX_SOL_SOCKET, NX_SO_MARK, &mark, sizeof(mark));
+	socket_set_mark(ctx, mark | probe->mark_output);
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+/* SO_MARK of a socket that calls, in a cgroup hook. */
+
+/* asm-generic/socket.h: user space's header of them does not compile for BPF. */
+#define NX_SOL_SOCKET 1
+#define NX_SO_MARK 36
+
+/* 0, or negative: `mark` is as it was. */
+static __always_inline int socket_mark(struct bpf_sock_addr *ctx, __u32 *mark)
+{
+	return bpf_getsockopt(ctx, NX_SOL_SOCKET, NX_SO_MARK, mark,
+			      sizeof(*mark));
+}
+
+/* Only a wrong length or option could make it fail. */
+static __always_inline void socket_set_mark(struct bpf_sock_addr *ctx,
+					    __u32 mark)
+{
+	bpf_setsockopt(ctx, NX_SOL_SOCKET, NX_SO_MARK, &mark, sizeof(mark));
+}
