@@ -33,7 +33,7 @@ class Words(LintCase):
                 self.assert_refused(f'Read("{path}");\n', 1, "a path of one machine")
 
     def test_other_paths_pass(self):
-        self.write("docs/operations.md", "/sys/fs/bpf/natrix /run/natrix docs/work/x $HOME/work/x\n")
+        self.write("docs/operations.md", "/sys/fs/bpf/natrix /run/natrix docs/home/x $HOME/home/x\n")
         self.assert_clean()
 
     def test_empty_comment(self):
