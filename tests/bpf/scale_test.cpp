@@ -69,38 +69,42 @@ TEST_P(Scale, AThousandSubnetsWithTenRulesEach) {
   ASSERT_TRUE(maps) << maps.error().ToString();
   daemon::Applier applier(*std::move(maps));
   compile::Wanted live;
-  // Milliseconds until the packets saw it, and until it was all done.
+  // Milliseconds until it was compiled, until the packets saw it, and until it was all done.
   const auto apply = [&](const model::Config& wanted) {
     const auto start = Clock::now();
     auto made = compile::Compile(wanted, {}, {*applier.Subnets(), live.made});
     const double compiled = MillisecondsSince(start);
     const auto report = applier.Apply(made);
     EXPECT_TRUE(report) << report.error().ToString();
+    EXPECT_GT(report->written + report->erased, 0U);
     live = std::move(made);
-    return std::pair(compiled + std::chrono::duration<double, std::milli>(report->in_force).count(),
-                     MillisecondsSince(start));
+    const std::chrono::duration<double, std::milli> in_force = report->in_force;
+    return std::tuple(compiled, compiled + in_force.count(), MillisecondsSince(start));
   };
   model::Config many = ManySubnets(1000);
   model::Config none = config;
   none.subnets.clear();
-  std::vector<double> whole, whole_settled, one, one_settled;
+  std::vector<double> whole, whole_settled, one_compiled, one, one_settled;
   for (int round = 0; round < 5; ++round) {
     apply(none);
-    const auto [in_force, settled] = apply(many);
+    const auto [compiled, in_force, settled] = apply(many);
     whole.push_back(in_force);
     whole_settled.push_back(settled);
     for (int change = 0; change < 5; ++change) {
-      many.subnets[500].policies[0].destinations[0].address.bytes.byte[12] ^= 1;
-      const auto [one_in_force, one_done] = apply(many);
+      many.subnets[500].policies[0].destinations[0].address.bytes.byte[v6() ? 7 : 12] ^= 1;
+      const auto [one_made, one_in_force, one_done] = apply(many);
+      one_compiled.push_back(one_made);
       one.push_back(one_in_force);
       one_settled.push_back(one_done);
     }
   }
+  fmt::print("entries: nx_subnet {}, nx_policy {}, nx_set {}, nx_net {}\n", live.subnet.entries(),
+             live.policy.entries(), live.set.entries(), live.net.size());
   apply(none);
   fmt::print("from empty: in force {:.1f} ms, settled {:.1f} ms\n", Median(whole),
              Median(whole_settled));
-  fmt::print("one subnet: in force {:.2f} ms, settled {:.2f} ms\n", Median(one),
-             Median(one_settled));
+  fmt::print("one subnet: compiled {:.2f} ms, in force {:.2f} ms, settled {:.2f} ms\n",
+             Median(one_compiled), Median(one), Median(one_settled));
   EXPECT_LT(Median(whole), 2000);
   EXPECT_LT(Median(one), 50);
 }

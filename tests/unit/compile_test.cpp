@@ -32,9 +32,7 @@ model::Subnet Subnet(const std::string& name, std::vector<std::string> cidrs, bo
 
 // "10.16.0.0/16 subnets nat": an entry of nx_net as a test writes it.
 std::string Show(const nx_prefix& prefix, const nx_net& net) {
-  const Address address{prefix.addr};
-  const int mapped = address.family() == model::Family::kIpv4 ? 96 : 0;
-  std::string text = Prefix{address, static_cast<int>(prefix.length) - mapped}.ToString();
+  std::string text = Prefix::FromAbi(prefix).ToString();
   if (net.subnets) text += " subnets";
   if (net.subnets_nat) text += " nat";
   if (net.subnets_distributed_gw) text += " dist";

@@ -57,10 +57,8 @@ model::Config WithPolicies(std::vector<model::PolicyRule> rules) {
 std::vector<std::string> Show(const Parts<nx_policy_key, nx_policy>& parts, int rules) {
   std::vector<std::string> list;
   for (const auto& [key, bits] : parts.All()) {
-    const model::Address address{key.addr};
-    const int mapped = address.family() == model::Family::kIpv4 ? 96 : 0;
     std::string text = key.list % 2 == NX_POLICY_SRC ? "src " : "dst ";
-    text += model::Prefix{address, static_cast<int>(key.length) - 32 - mapped}.ToString() + " ";
+    text += model::Prefix::FromAbi({key.length - 32, key.addr}).ToString() + " ";
     for (int i = 0; i < rules; ++i) text += bits.rule[i / 64] >> (i % 64) & 1 ? '1' : '0';
     list.push_back(text);
   }

@@ -150,10 +150,10 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
   Wanted wanted;
   FollowHost(config, host, wanted);
   wanted.made = MakeParts(config, previous.subnets, previous.made);
-  for (const auto& [name, part] : wanted.made) {
-    wanted.subnet.emplace(name, part.subnet);
-    wanted.policy.emplace(name, part.policy);
-    wanted.set.emplace(name, part.set);
+  for (const auto& [name, part] : wanted.made) {  // in the order that these have, too
+    wanted.subnet.emplace_hint(wanted.subnet.end(), name, part->subnet);
+    wanted.policy.emplace_hint(wanted.policy.end(), name, part->policy);
+    wanted.set.emplace_hint(wanted.set.end(), name, part->set);
   }
   for (const auto& [prefix, net] : Memberships(config, wanted.made))
     wanted.net.emplace(prefix.ToAbi(), net);

@@ -83,7 +83,7 @@ ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetParts& par
   ByPrefix<nx_net> written;
   for (const model::Subnet& subnet : config.subnets) {
     if (!subnet.IsManaged()) continue;
-    const std::vector<std::uint32_t>& numbers = parts.at(subnet.name).input.numbers;
+    const std::vector<std::uint32_t>& numbers = parts.at(subnet.name)->input.numbers;
     for (std::size_t i = 0; i < subnet.cidrs.size(); ++i)
       written.emplace_back(subnet.cidrs[i].WithoutHostBits(), NetOf(subnet, numbers[i]));
   }

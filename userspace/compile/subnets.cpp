@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "userspace/compile/membership.h"
 #include "userspace/compile/policy.h"
@@ -81,11 +81,9 @@ bool IsMadeOf(const SubnetInput& input, const Subnet& subnet, const model::Confi
 // long as there are others: packets are still counted by it.
 class Numbers {
  public:
-  explicit Numbers(const Parts<std::uint32_t, nx_subnet>& previous) : previous_(previous) {
-    for (const auto& [name, part] : previous)
-      for (const auto& [number, entry] : *part) used_.insert(number);
-  }
-  void Keep(std::uint32_t number) { kept_.insert(number); }
+  explicit Numbers(const Parts<std::uint32_t, nx_subnet>& previous)
+      : previous_(previous), kept_(NX_MAX_SUBNETS) {}
+  void Keep(std::uint32_t number) { kept_[number] = true; }
 
   // What the subnet's CIDR had; 0: nothing.
   std::uint32_t Before(const Subnet& subnet, const Prefix& cidr) const {
@@ -95,26 +93,34 @@ class Numbers {
       const auto part = previous_.find(name);
       if (part == previous_.end()) continue;
       for (const auto& [number, entry] : *part->second)
-        if (__builtin_memcmp(&entry.cidr, &abi, sizeof(abi)) == 0 && IsNamed(entry, subnet))
+        if (__builtin_memcmp(&entry.cidr, &abi, sizeof(abi)) == 0 && IsNamed(entry, subnet) &&
+            number < kept_.size())
           return number;
     }
     return 0;
   }
   std::uint32_t Next() {
-    while (kept_.contains(next_) || (!scarce_ && used_.contains(next_))) ++next_;
-    if (next_ >= NX_MAX_SUBNETS && !scarce_) {
+    // Not before somebody asks: most changes give nothing a number.
+    if (used_.empty()) {
+      used_.resize(kept_.size());
+      for (const auto& [name, part] : previous_)
+        for (const auto& [number, entry] : *part)
+          if (number < used_.size()) used_[number] = true;
+    }
+    while (next_ < kept_.size() && (kept_[next_] || (!scarce_ && used_[next_]))) ++next_;
+    if (next_ == kept_.size() && !scarce_) {
       scarce_ = true;
       next_ = 1;
       return Next();
     }
-    kept_.insert(next_);
+    if (next_ < kept_.size()) Keep(next_);
     return next_;
   }
 
  private:
   const Parts<std::uint32_t, nx_subnet>& previous_;
-  std::unordered_set<std::uint32_t> used_;  // before
-  std::unordered_set<std::uint32_t> kept_;  // now
+  std::vector<bool> used_;  // before; empty until it is asked for
+  std::vector<bool> kept_;  // now
   std::uint32_t next_ = 1;
   bool scarce_ = false;
 };
@@ -124,13 +130,12 @@ class Numbers {
 SubnetParts MakeParts(const model::Config& config, const Parts<std::uint32_t, nx_subnet>& previous,
                       const SubnetParts& before) {
   SubnetParts parts;
-  parts.reserve(config.subnets.size());
   Numbers numbers(previous);
   std::vector<SubnetInput> changed;
   for (const Subnet& subnet : config.subnets) {
     const auto same = before.find(subnet.name);
-    if (same != before.end() && IsMadeOf(same->second.input, subnet, config)) {
-      for (const std::uint32_t number : same->second.input.numbers) numbers.Keep(number);
+    if (same != before.end() && IsMadeOf(same->second->input, subnet, config)) {
+      for (const std::uint32_t number : same->second->input.numbers) numbers.Keep(number);
       parts.emplace(subnet.name, same->second);
       continue;
     }
@@ -150,7 +155,7 @@ SubnetParts MakeParts(const model::Config& config, const Parts<std::uint32_t, nx
     for (std::uint32_t& number : input.numbers)
       if (number == 0) number = numbers.Next();
     const std::string name = input.subnet.name;
-    parts.emplace(name, Make(std::move(input)));
+    parts.emplace(name, std::make_shared<const SubnetPart>(Make(std::move(input))));
   }
   return parts;
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "maps/abi/set.h"
@@ -31,7 +31,9 @@ struct SubnetPart {
   std::shared_ptr<const Table<nx_policy_key, nx_policy>> policy;
   std::shared_ptr<const Table<nx_set_key, nx_set_member>> set;
 };
-using SubnetParts = std::unordered_map<std::string, SubnetPart>;  // by the Subnet's name
+// By the Subnet's name, never null.  Configurations share the parts that are the same: a copy of
+// a thousand Subnets would cost more than to compare them.
+using SubnetParts = std::map<std::string, std::shared_ptr<const SubnetPart>>;
 
 // One part for each Subnet; those of `before` whose input is the same.  `previous` is what
 // nx_subnet holds, `before` what was made for it: a CIDR of a Subnet that was there keeps its

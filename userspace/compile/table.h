@@ -62,26 +62,36 @@ Edits<K, V> Diff(const Table<K, V>& live, const Table<K, V>& wanted) {
   return edits;
 }
 
-// The entries of those parts of `a` that `b` does not share.
+// The entries of the parts that two configurations do not share.
 template <typename K, typename V>
-Table<K, V> Unshared(const Parts<K, V>& a, const Parts<K, V>& b) {
-  Table<K, V> own;
-  auto other = b.begin();
-  for (const auto& [name, part] : a) {
-    // A part has its place in both, mostly at the same step.
-    while (other != b.end() && other->second != part && other->first < name) ++other;
-    if (other != b.end() && other->second == part)
-      ++other;
-    else
-      own.insert(part->begin(), part->end());
+struct Unshared {
+  Table<K, V> live;
+  Table<K, V> wanted;
+
+  Unshared(const Parts<K, V>& before, const Parts<K, V>& after) {
+    auto old = before.begin();
+    for (const auto& [name, part] : after) {
+      // What stays has its place in both, mostly at the same step: names are compared last.
+      while (old != before.end() && old->second != part && old->first < name) Take(live, old++);
+      if (old != before.end() && old->second == part)
+        ++old;
+      else
+        wanted.insert(part->begin(), part->end());
+    }
+    while (old != before.end()) Take(live, old++);
   }
-  return own;
-}
+
+ private:
+  static void Take(Table<K, V>& table, typename Parts<K, V>::const_iterator part) {
+    table.insert(part->second->begin(), part->second->end());
+  }
+};
 
 // No key may be in two parts.
 template <typename K, typename V>
 Edits<K, V> Diff(const Parts<K, V>& live, const Parts<K, V>& wanted) {
-  return Diff(Unshared(live, wanted), Unshared(wanted, live));
+  const Unshared changed(live, wanted);
+  return Diff(changed.live, changed.wanted);
 }
 
 // Where one may, with the same value: two Subnets on different VLANs bring a set the same CIDR, and

@@ -220,11 +220,10 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
 // A number that means another CIDR from now on starts from 0.  The side in force does not use it
 // (compile/subnets.cpp), so that nothing is counted in between.
 Result<> Applier::ClearCounters(const Wanted& wanted) const {
-  const auto& live = sides_[generation_ & 1].subnet;
-  const auto before = Unshared(live, wanted.subnet);
-  for (const auto& [number, subnet] : Unshared(wanted.subnet, live)) {
-    const auto old = before.find(number);
-    if (old != before.end() && SameBytes(old->second.cidr, subnet.cidr) &&
+  const compile::Unshared changed(sides_[generation_ & 1].subnet, wanted.subnet);
+  for (const auto& [number, subnet] : changed.wanted) {
+    const auto old = changed.live.find(number);
+    if (old != changed.live.end() && SameBytes(old->second.cidr, subnet.cidr) &&
         SameBytes(old->second.name, subnet.name))
       continue;
     for (const nx_direction way : {NX_EGRESS, NX_INGRESS})
