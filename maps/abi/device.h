@@ -26,7 +26,8 @@ NX_ABI_SIZE(nx_device_addr, 20);
 struct nx_device {
 	char name[16];
 	enum nx_device_role role;
-	__u8 pad[3];
+	__u8 cluster; /* 1: what comes in by it is the cluster's own */
+	__u8 pad[2];
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
 	struct nx_device_addr addr6[NX_DEVICE_ADDRS];
 };

@@ -61,7 +61,14 @@
 	X(NX_R_PROBE_NO_PROXY, 40, DROP,                                       \
 	  "probe of a pod, and no proxy listens for it")                       \
 	X(NX_R_REJECTED, 41, DROP,                                             \
-	  "service has no such port: sender told, port unreachable")
+	  "service has no such port: sender told, port unreachable")           \
+	X(NX_R_SERVICE, 42, TRANSLATE, "service to its endpoint")              \
+	X(NX_R_NO_ENDPOINT, 43, DROP,                                          \
+	  "service has no endpoint: sender told, port unreachable")            \
+	X(NX_R_NO_LOCAL_ENDPOINT, 44, DROP,                                    \
+	  "service with local policy has no endpoint on this node")            \
+	X(NX_R_SOURCE_RANGE, 45, DROP,                                         \
+	  "source may not call this load balancer address")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,
