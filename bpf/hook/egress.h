@@ -19,7 +19,7 @@
 /* Gives a packet its source, off the fast path. */
 static __always_inline enum nx_verdict
 egress_write(struct __sk_buff *skb, struct nx_pkt *pkt,
-	     const struct nx_source *source, enum nx_reason why)
+	     const struct nx_from *source, enum nx_reason why)
 {
 	if (addr_eq(&source->addr, &pkt->tuple.src) &&
 	    source->port == pkt->tuple.sport)
@@ -143,8 +143,9 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	}
 	if (create_flow(skb, pkt, config, s) == NX_DROP)
 		return NX_DROP;
-	if (s->snat.masquerade)
-		skb->mark = 0; /* OVN-MASQUERADE clears all of it */
+	if (s->snat.masquerade) /* OVN-MASQUERADE clears all of it */
+		skb->mark = config->ovn ? 0 :
+					  skb->mark & ~config->mark_masquerade;
 	return egress_write(skb, pkt, &s->source, pkt->reason);
 }
 

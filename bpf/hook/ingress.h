@@ -11,6 +11,7 @@
 #include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
 #include "bpf/stage/reject.h"
+#include "bpf/stage/service.h"
 
 /* Destinations are rewritten here, before the kernel routes.  Stands for the
  * PREROUTING chains of the nat table: what they only did with the first
@@ -34,6 +35,38 @@ ingress_known(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow)
 		return nx_drop(pkt, NX_R_WRITE_FAILED);
 	return nx_pass(pkt, pkt->error ? NX_R_ICMP_TRANSLATED :
 					 NX_R_FLOW_TRANSLATED);
+}
+
+/* The same, before egress decided about its flow: it is as new as the first. */
+static __always_inline void ingress_undecided(struct __sk_buff *skb,
+					      struct nx_pkt *pkt,
+					      const struct nx_flow *flow)
+{
+	struct nx_config *config;
+
+	pkt->side = config_side();
+	config = config_of(pkt->side);
+	if (config && flow->flags & NX_FLOW_MASQUERADE &&
+	    flow->role == NX_ROLE_ORIGINAL)
+		skb->mark |= config->mark_masquerade;
+}
+
+/* The destination of a new flow, where natrix gives it another: a packet that
+ * was passed on, or NX_CONTINUE.
+ */
+static __always_inline enum nx_verdict ingress_dnat(struct __sk_buff *skb,
+						    struct nx_pkt *pkt,
+						    struct nx_flow *flow,
+						    enum nx_reason why)
+{
+	enum nx_verdict v;
+
+	if (!flow)
+		return pkt->reason == NX_R_NO_ROOM ? NX_DROP : NX_CONTINUE;
+	v = ingress_known(skb, pkt, flow);
+	if (v == NX_PASS)
+		pkt->reason = why;
+	return v;
 }
 
 /* A later fragment whose first one was not seen: nobody knows its ports, but
@@ -85,7 +118,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	flow = stage_flow(pkt, &pkt->tuple);
 	if (flow) {
 		if (flow->flags & NX_FLOW_UNDECIDED)
-			pkt->side = config_side();
+			ingress_undecided(skb, pkt, flow);
 		return ingress_known(skb, pkt, flow);
 	}
 	if (pkt->error)
@@ -102,24 +135,18 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		return nx_drop(pkt, NX_R_EXT_CHAIN);
 	if (pkt->opens == NX_OPENS_NOTHING || pkt->ext_overflow)
 		return nx_pass(pkt, NX_R_INVALID);
-	flow = stage_dnat(pkt, to);
-	if (flow) {
-		v = ingress_known(skb, pkt, flow);
-		if (v == NX_PASS)
-			pkt->reason = NX_R_FIP_DNAT;
+	v = ingress_dnat(skb, pkt, stage_dnat(pkt, to), NX_R_FIP_DNAT);
+	if (v != NX_CONTINUE)
 		return v;
-	}
-	if (pkt->reason == NX_R_NO_ROOM)
-		return NX_DROP;
 	pkt->reason = NX_R_NOT_OURS;
 	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
 	handoff_marked(skb, pkt, mark);
-	if (to.services) {
-		v = stage_reject(skb, pkt);
-		if (v != NX_CONTINUE)
-			return v;
-	}
+	v = ingress_dnat(skb, pkt, stage_service(skb, pkt, from), NX_R_SERVICE);
+	if (v == NX_CONTINUE)
+		v = stage_reject(skb, pkt, to);
+	if (v != NX_CONTINUE)
+		return v;
 	/* Last: what is refused must be as new when it is sent again. */
 	stage_local(pkt, from, to);
 	return NX_PASS;

@@ -30,7 +30,7 @@ static __always_inline void flow_partner(struct nx_tuple *to,
 	__builtin_memset(to->pad, 0, sizeof(to->pad));
 }
 
-/* The other half's entry. */
+/* The other half's entry; `to` may be `flow`. */
 static __always_inline void flow_partner_entry(struct nx_flow *to,
 					       const struct nx_tuple *key,
 					       const struct nx_flow *flow)

@@ -18,8 +18,8 @@
  */
 NX_GLOBAL int local_new(struct nx_pkt *pkt)
 {
+	struct nx_flow entry; /* of one half after the other: stack is dear */
 	struct nx_tuple other;
-	struct nx_flow entry, half;
 	struct nx_addr dst;
 
 	if (!pkt)
@@ -29,11 +29,14 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 		return 0;
 	entry_of(&entry, pkt, NX_R_LOCAL);
 	flow_partner(&other, &pkt->tuple, &entry);
-	flow_partner_entry(&half, &pkt->tuple, &entry);
+	flow_partner_entry(&entry, &pkt->tuple, &entry);
 	if (pkt->reason == NX_R_NOT_OURS) /* a mark says more */
 		pkt->reason = NX_R_LOCAL;
 	/* A taken reply key is another flow's: this one goes unremembered. */
-	if (!flow_claim(&other, &half) && flow_claim(&pkt->tuple, &entry))
+	if (flow_claim(&other, &entry))
+		return 0;
+	entry_of(&entry, pkt, NX_R_LOCAL);
+	if (flow_claim(&pkt->tuple, &entry))
 		flow_erase(&other);
 	return 0;
 }

@@ -56,6 +56,8 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->why = NX_R_MASQ_MARK;
 		return;
 	}
+	if (!config->ovn) /* KUBE-POSTROUTING has no other rule */
+		goto nothing;
 	if (from.subnets && to.subnets) { /* R3 */
 		snat->masquerade = 1;
 		snat->why = NX_R_MASQ_SUBNETS;
@@ -104,6 +106,7 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->why = NX_R_MASQ_OUTGOING;
 		return;
 	}
+nothing:
 	snat->why = NX_R_KEEP;
 kept:
 	/* Nothing that could be translated one day: no memory of it needed. */

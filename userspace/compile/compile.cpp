@@ -53,6 +53,8 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   scalars.node6 = FirstOf(Family::kIpv6, config.node.addresses);
   scalars.port_choice = config.masquerade.port_choice;
   scalars.ipvs = config.ipvs.has_value();
+  scalars.ovn = config.ipvs || !config.subnets.empty() || !config.service_cidrs.empty() ||
+                !config.other_nodes.empty();
   return scalars;
 }
 

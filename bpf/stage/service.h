@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/decision.h"
+#include "bpf/lib/dnat.h"
+#include "bpf/lib/service.h"
+
+/* Services: a new flow to one of their addresses goes to an endpoint, as
+ * kube-proxy's nat chains have it from KUBE-SERVICES to KUBE-SEP, and its
+ * filter chains where they leave it without one (facts/kube-proxy-calico.md
+ * 1.2).
+ *
+ *   reads    pkt->tuple, ->side, ->opens; membership of the source
+ *   writes   skb->mark (KUBE-MARK-MASQ), pkt->reason
+ *   maps     nx_config, nx_service, nx_backend, nx_source, nx_device,
+ *            nx_local (lookup), nx_affinity (lookup, update), nx_embryo
+ *            (insert)
+ *   returns  the new flow's original entry, or null and in pkt->reason
+ *            NX_R_NOT_OURS           not a Service's
+ *            NX_R_NO_ENDPOINT        to be refused
+ *            NX_R_NO_LOCAL_ENDPOINT, NX_R_SOURCE_RANGE, NX_R_NO_ROOM
+ *                                    to be dropped
+ *
+ * Two CPUs with first packets of one flow may choose different endpoints: the
+ * entry that is claimed first decides for both.
+ */
+
+/* What became of the choice. */
+struct nx_choice {
+	struct nx_backend to;
+	__u8 masquerade; /* 1: KUBE-MARK-MASQ */
+};
+
+/* The local detector: whether the packet is the cluster's own. */
+static __always_inline bool is_clusters_own(struct __sk_buff *skb,
+					    const struct nx_config *config,
+					    __u32 from_cluster)
+{
+	__u32 ifindex = skb->ifindex;
+	struct nx_device *device;
+
+	if (config->detect == NX_DETECT_PREFIX)
+		return from_cluster;
+	if (config->detect != NX_DETECT_DEVICE)
+		return false;
+	device = bpf_map_lookup_elem(&nx_device, &ifindex);
+	return device && device->cluster;
+}
+
+/* A client's endpoint, if it has one that is still listed (xt_recent's
+ * --rcheck --seconds --reap); 0: it has.
+ */
+NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
+			    const struct nx_service *service, __u32 list,
+			    struct nx_choice *choice)
+{
+	struct nx_affinity_key key = {};
+	struct nx_backend_key at = {};
+	struct nx_affinity *affinity;
+
+	if (!pkt || !service || !choice)
+		return -1;
+	key.client = pkt->tuple.src;
+	key.service = service->number;
+	affinity = bpf_map_lookup_elem(&nx_affinity, &key);
+	if (!affinity || now_jiffies() - affinity->seen >= service->affinity)
+		return -1;
+	at.service = service->number;
+	at.list = list;
+	choice->to = affinity->backend;
+	return backend_listed(pkt->side, &at,
+			      list == NX_BACKENDS_LOCAL ? service->local :
+							  service->all,
+			      &choice->to) ?
+		       0 :
+		       -1;
+}
+
+NX_GLOBAL int affinity_set(const struct nx_pkt *pkt,
+			   const struct nx_service *service,
+			   const struct nx_choice *choice)
+{
+	struct nx_affinity_key key = {};
+	struct nx_affinity entry = {};
+
+	if (!pkt || !service || !choice)
+		return 0;
+	key.client = pkt->tuple.src;
+	key.service = service->number;
+	entry.backend = choice->to;
+	entry.seen = now_jiffies();
+	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
+	return 0;
+}
+
+/* One of the list, every one as likely (statistic --mode random). */
+static __always_inline int service_pick(const struct nx_pkt *pkt,
+					const struct nx_service *service,
+					enum nx_backend_list list, __u32 count,
+					struct nx_choice *choice)
+{
+	struct nx_backend_key key = { .service = service->number,
+				      .list = list };
+	bool sticks = service->flags & NX_SERVICE_AFFINITY;
+	struct nx_backend *backend;
+
+	if (!sticks || affinity_find(pkt, service, list, choice)) {
+		key.index = bpf_get_prandom_u32() % count;
+		backend = backend_at(pkt->side, &key);
+		if (!backend)
+			return NX_R_NO_ENDPOINT;
+		choice->to = *backend;
+	}
+	if (sticks)
+		affinity_set(pkt, service, choice);
+	if (addr_eq(&choice->to.addr, &pkt->tuple.src))
+		choice->masquerade = 1; /* KUBE-SEP: calls itself */
+	return NX_R_SERVICE;
+}
+
+/* Which endpoint: enum nx_reason, as stage_service() has it. */
+NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			     __u32 from_cluster, struct nx_choice *choice)
+{
+	enum nx_backend_list list = NX_BACKENDS_ALL;
+	struct nx_service *service;
+	struct nx_config *config;
+	struct nx_addr src;
+	__u32 count, flags;
+	bool own;
+
+	if (!pkt || !choice)
+		return NX_R_NOT_OURS;
+	choice->masquerade = 0;
+	config = config_of(pkt->side);
+	if (!config)
+		return NX_R_NOT_OURS;
+	service = service_of(pkt->side, config, &pkt->tuple, pkt->v6);
+	if (!service)
+		return NX_R_NOT_OURS;
+	flags = service->flags;
+	if (!service->all && !service->local && !(flags & NX_SERVICE_ELSEWHERE))
+		return NX_R_NO_ENDPOINT;
+	src = pkt->tuple.src;
+	if (flags & NX_SERVICE_SOURCES &&
+	    !source_may_call(pkt->side, service->number, &src))
+		return NX_R_SOURCE_RANGE;
+
+	own = is_clusters_own(skb, config, from_cluster);
+	if (!(flags & NX_SERVICE_EXTERNAL)) { /* KUBE-SVC, KUBE-SVL */
+		if (flags & NX_SERVICE_LOCAL)
+			list = NX_BACKENDS_LOCAL;
+		choice->masquerade = config->masquerade_all ||
+				     (config->detect != NX_DETECT_NONE && !own);
+	} else if (!(flags & NX_SERVICE_LOCAL)) { /* KUBE-EXT */
+		choice->masquerade = 1;
+	} else if (bpf_map_lookup_elem(&nx_local, &src)) {
+		choice->masquerade = !own;
+	} else if (!own) {
+		list = NX_BACKENDS_LOCAL;
+	}
+	count = list == NX_BACKENDS_LOCAL ? service->local : service->all;
+	if (!count)
+		return flags & NX_SERVICE_ELSEWHERE ? NX_R_NO_LOCAL_ENDPOINT :
+						      NX_R_NO_ENDPOINT;
+	return service_pick(pkt, service, list, count, choice);
+}
+
+/* Chooses, asks for masquerade and writes the entry into the scratch: enum
+ * nx_reason.
+ */
+NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			  __u32 from_cluster)
+{
+	struct nx_choice choice = {};
+	struct nx_scratch *s = scratch();
+	struct nx_config *config;
+	int why;
+
+	if (!pkt || !s)
+		return NX_R_NOT_OURS;
+	why = service_choose(skb, pkt, from_cluster, &choice);
+	config = config_of(pkt->side);
+	if (why != NX_R_SERVICE || !config)
+		return why;
+	entry_of(&s->entry, pkt, NX_R_SERVICE);
+	s->entry.dst = choice.to.addr;
+	s->entry.dport = choice.to.port;
+	if (choice.masquerade) {
+		s->entry.flags = NX_FLOW_MASQUERADE;
+		skb->mark |= config->mark_masquerade;
+	}
+	return why;
+}
+
+static __always_inline struct nx_flow *
+stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
+{
+	struct nx_config *config = config_of(pkt->side);
+	struct nx_scratch *s = scratch();
+	int why;
+
+	if (!config || !config->services || !s)
+		return NULL;
+	why = service_new(skb, pkt, from.cluster);
+	if (why == NX_R_NOT_OURS)
+		return NULL;
+	pkt->reason = why;
+	if (why != NX_R_SERVICE)
+		return NULL;
+	pkt->reason = NX_R_NO_ROOM;
+	return dnat_claim(pkt, &s->entry);
+}
