@@ -15,9 +15,11 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/config/check_services.h"
 #include "userspace/config/check_tproxy.h"
 #include "userspace/config/overlap.h"
 #include "userspace/config/policy.h"
+#include "userspace/config/room.h"
 
 namespace natrix::config {
 namespace {
@@ -176,22 +178,6 @@ std::size_t SetsOf(const model::Subnet& subnet) {
          subnet.HasPolicy();
 }
 
-// Where a value was written, and how many entries it costs.
-using Costs = std::vector<std::pair<Span, std::size_t>>;
-
-// Reports the first value, in the order of the file, that does not fit any more.
-void CheckRoom(Costs costs, std::size_t most, std::string_view message, std::string_view help,
-               Diagnostics& diagnostics) {
-  std::ranges::sort(costs, {}, [](const auto& cost) { return cost.first.begin; });
-  std::size_t used = 0;
-  for (const auto& [where, cost] : costs) {
-    used += cost;
-    if (used <= most) continue;
-    diagnostics.Error(where, message, help);
-    return;
-  }
-}
-
 void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
   if (!decoded.config.ipvs) return;
   const model::Ipvs& ipvs = *decoded.config.ipvs;
@@ -253,6 +239,7 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckFloatingIps(decoded, diagnostics);
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
   CheckTproxy(decoded, diagnostics);
+  CheckServices(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);
   CheckPorts(decoded, diagnostics);
   CheckSubnetCount(decoded, diagnostics);

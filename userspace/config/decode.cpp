@@ -6,24 +6,20 @@
 #include <optional>
 #include <utility>
 
+#include "userspace/config/choice.h"
+#include "userspace/config/decode_services.h"
 #include "userspace/config/mapping.h"
 #include "userspace/config/values.h"
 
 namespace natrix::config {
 namespace {
 
-// Choices of one word whose order in the table is that of their enum.
-template <typename Enum>
-void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
-  auto index = static_cast<std::size_t>(into);
-  map.Into(index, name, ReadChoice);
-  into = static_cast<Enum>(index);
-}
-
 void DecodeNode(const Mapping& map, Decoded& out) {
   model::Node& node = out.config.node;
   map.Into(node.name, "name", ReadName);
+  map.Into(node.zone, "zone", ReadName);
   map.IntoList(node.addresses, &out.places.addresses, "addresses", ReadAddress);
+  map.IntoList(out.pod_cidrs, &out.places.pod_cidrs, "podCIDRs", ReadCidr);
   map.IntoList(node.uplinks, &out.places.uplinks, "uplinks", ReadDevice);
   map.IntoList(node.pod_devices, &out.places.pod_devices, "podDevices", ReadDevice);
   for (const char* name : {"uplinks", "podDevices"}) {
@@ -208,6 +204,7 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
   if (const auto timeouts = top->Sub("timeouts"))
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
       timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);
+  DecodeServices(*top, out);
   return out;
 }
 

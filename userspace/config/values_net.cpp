@@ -131,6 +131,14 @@ std::optional<Address> ReadAddress(const Node& node, const Key& key, Diagnostics
   return address;
 }
 
+std::optional<Address> ReadClusterIp(const Node& node, const Key& key, Diagnostics& diagnostics) {
+  if (node.kind != Node::Kind::kScalar || node.text != "None")
+    return ReadAddress(node, key, diagnostics);
+  diagnostics.Error(node.where, "a headless Service has no address to be called at",
+                    "leave the whole Service out: its clients call the endpoints themselves");
+  return std::nullopt;
+}
+
 std::optional<Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
   const std::optional<Prefix> prefix = Prefix::Parse(node.text);
@@ -158,6 +166,12 @@ std::optional<Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& di
     return std::nullopt;
   }
   return prefix;
+}
+
+std::optional<Prefix> ReadRange(const Node& node, const Key& key, Diagnostics& diagnostics) {
+  const std::optional<Prefix> prefix = Prefix::Parse(node.text);
+  if (prefix && prefix->length == 0 && !prefix->HasHostBits()) return prefix;
+  return ReadCidr(node, key, diagnostics);
 }
 
 Node Slice(const Node& whole, std::size_t first, std::size_t last) {
