@@ -33,7 +33,27 @@ nx_addr FirstOf(Family family, const std::vector<Address>& addresses) {
   return model::FirstOf(addresses, family).value_or(Address{}).bytes;
 }
 
-nx_config Scalars(const model::Config& config, const model::Host& host) {
+nx_detect DetectionOf(const model::KubeProxy& proxy) {
+  switch (proxy.detect) {
+    case model::DetectLocal::kNone:
+      return NX_DETECT_NONE;
+    case model::DetectLocal::kClusterCidr:
+      return NX_DETECT_PREFIX;
+    case model::DetectLocal::kBridgeInterface:
+    case model::DetectLocal::kInterfaceNamePrefix:
+      return NX_DETECT_DEVICE;
+  }
+  return NX_DETECT_NONE;
+}
+
+// Whether what comes in by it is the cluster's own.
+bool IsClusters(const model::KubeProxy& proxy, const std::string& device) {
+  return (proxy.detect == model::DetectLocal::kBridgeInterface && device == proxy.device) ||
+         (proxy.detect == model::DetectLocal::kInterfaceNamePrefix &&
+          device.starts_with(proxy.device));
+}
+
+nx_config Scalars(const model::Config& config, const model::Host& host, const Services& services) {
   nx_config scalars{};
   scalars.hz = host.hz;
   for (std::size_t state = 0; state < NX_STATE_COUNT; ++state)
@@ -55,6 +75,10 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   scalars.ipvs = config.ipvs.has_value();
   scalars.ovn = config.ipvs || !config.subnets.empty() || !config.service_cidrs.empty() ||
                 !config.other_nodes.empty();
+  scalars.detect = DetectionOf(config.kube_proxy);
+  scalars.masquerade_all = config.kube_proxy.masquerade_all;
+  scalars.services = !config.services.empty();
+  scalars.node_ports = services.at_any_address > 0;
   return scalars;
 }
 
@@ -117,10 +141,11 @@ bool MayMasquerade(const model::DeviceAddress& candidate) {
          !IsLinkLocal6(candidate.address);
 }
 
-nx_device DeviceEntry(const model::Device& device, nx_device_role role) {
+nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool cluster) {
   nx_device entry{};
   device.name.copy(entry.name, sizeof(entry.name) - 1);
   entry.role = role;
+  entry.cluster = cluster;
   nx_device_addr* next4 = std::begin(entry.addr4);
   nx_device_addr* next6 = std::begin(entry.addr6);
   for (const model::DeviceAddress& candidate : device.addresses) {
@@ -145,11 +170,12 @@ void Reserve(std::array<nx_port_word, NX_PORT_WORDS>& words,
 }  // namespace
 
 Wanted Compile(const model::Config& config, const model::Host& host) {
-  return Compile(config, host, {.subnets = {}, .made = {}});
+  return Compile(config, host, {.subnets = {}, .made = {}, .services = nullptr});
 }
 
 Wanted Compile(const model::Config& config, const model::Host& host, const Previous& previous) {
   Wanted wanted;
+  wanted.services = MakeServices(config, host.hz, previous.services);
   FollowHost(config, host, wanted);
   wanted.made = MakeParts(config, previous.subnets, previous.made);
   for (const auto& [name, part] : wanted.made) {  // in the order that these have, too
@@ -168,18 +194,22 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
 }
 
 void FollowHost(const model::Config& config, const model::Host& host, Wanted& wanted) {
-  wanted.config = Scalars(config, host);
+  wanted.services = WithHost(std::move(wanted.services), host);
+  wanted.config = Scalars(config, host, *wanted.services);
   wanted.device.clear();
   wanted.local.clear();
   wanted.port.fill({});
   for (const model::Device& device : host.devices) {
     if (const auto role = RoleOf(config.node, device.name))
-      wanted.device.emplace(device.ifindex, DeviceEntry(device, *role));
+      wanted.device.emplace(device.ifindex,
+                            DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name)));
     for (const model::DeviceAddress& own : device.addresses)
       wanted.local.emplace(own.address.bytes, nx_local{device.ifindex});
   }
   Reserve(wanted.port, config.masquerade.reserved_ports);
   Reserve(wanted.port, host.reserved);
+  for (std::size_t i = 0; i < NX_PORT_WORDS; ++i)
+    wanted.port[i].reserved |= wanted.services->reserved[i].reserved;
 }
 
 }  // namespace natrix::compile

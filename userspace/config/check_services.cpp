@@ -41,11 +41,11 @@ void CheckFamilies(const Service& service, const Places::Service& places,
   for (std::size_t i = 1; i < service.cluster_ips.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (service.cluster_ips[i].family() == service.cluster_ips[j].family())
-        diagnostics.Error(places.cluster_ips[i],
-                          fmt::format("{} is a second {} ClusterIP",
-                                      service.cluster_ips[i].ToString(),
-                                      NameOf(service.cluster_ips[i].family())),
-                          "a Service has at most one of each family");
+        diagnostics.Error(
+            places.cluster_ips[i],
+            fmt::format("{} is a second {} ClusterIP", service.cluster_ips[i].ToString(),
+                        NameOf(service.cluster_ips[i].family())),
+            "a Service has at most one of each family");
   if (service.cluster_ips.empty()) return;  // reported when they were read
   const auto check = [&](const std::vector<Address>& list, const std::vector<Span>& where) {
     for (std::size_t i = 0; i < list.size(); ++i)
@@ -75,8 +75,7 @@ void CheckPortNames(const Service& service, const Places::Service& places,
     }
     const auto [first, is_new] = seen.emplace(name, places.ports[i].name);
     if (!is_new)
-      diagnostics.Error(places.ports[i].name,
-                        fmt::format("a second port is called \"{}\"", name),
+      diagnostics.Error(places.ports[i].name, fmt::format("a second port is called \"{}\"", name),
                         FirstAt(first->second, diagnostics));
   }
 }
@@ -176,15 +175,15 @@ void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
     const Service& service = decoded.config.services[i];
     const Span where = decoded.places.services[i].name;
     const std::size_t families = FamiliesOf(service);
-    const std::size_t addresses = service.cluster_ips.size() + service.external_ips.size() +
-                                  service.load_balancer_ips.size();
+    const std::size_t addresses =
+        service.cluster_ips.size() + service.external_ips.size() + service.load_balancer_ips.size();
     const bool local = service.external_policy == model::TrafficPolicy::kLocal ||
                        service.internal_policy == model::TrafficPolicy::kLocal;
     numbers.emplace_back(where, families * service.ports.size());
     if (!service.load_balancer_source_ranges.empty())
-      ranges.emplace_back(where, service.ports.size() *
-                                     (service.load_balancer_source_ranges.size() +
-                                      service.load_balancer_ips.size()));
+      ranges.emplace_back(where,
+                          service.ports.size() * (service.load_balancer_source_ranges.size() +
+                                                  service.load_balancer_ips.size()));
     for (std::size_t j = 0; j < service.ports.size(); ++j) {
       called.emplace_back(where, addresses + (service.ports[j].node_port != 0 ? families : 0));
       std::size_t count = 0;

@@ -186,11 +186,10 @@ void CheckTwice(std::vector<Written>& list, Diagnostics& diagnostics) {
   std::ranges::stable_sort(list, {}, key);
   for (std::size_t i = 1; i < list.size(); ++i)
     if (key(list[i]) == key(list[i - 1]))
-      diagnostics.Error(list[i].where,
-                        fmt::format("{} port {} is written twice", list[i].address.ToString(),
-                                    list[i].port),
-                        fmt::format("the one before is at {}",
-                                    diagnostics.PlaceOf(list[i - 1].where)));
+      diagnostics.Error(
+          list[i].where,
+          fmt::format("{} port {} is written twice", list[i].address.ToString(), list[i].port),
+          fmt::format("the one before is at {}", diagnostics.PlaceOf(list[i - 1].where)));
 }
 
 void DecodeEndpoint(const Mapping& map, model::Service& service, std::vector<Written>& written) {

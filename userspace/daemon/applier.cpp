@@ -130,6 +130,12 @@ Result<Parts<std::uint32_t, nx_subnet>> Applier::Subnets() {
   return sides_[generation_ & 1].subnet;
 }
 
+Result<std::shared_ptr<const compile::Services>> Applier::Services() {
+  if (!known_)
+    if (auto done = ReadLive(); !done) return std::unexpected(std::move(done).error());
+  return sides_[generation_ & 1].services;
+}
+
 Result<std::uint32_t> Applier::RecordedHz() const {
   const auto generation = maps_.generation.At(0);
   if (!generation) return std::unexpected(generation.error());
@@ -150,7 +156,8 @@ Result<> Applier::ReadLive() {
                         [&] { return Read(maps_.fip[i], sides_[i].fip); },
                         [&] { return Read(maps_.subnet[i], sides_[i].subnet); },
                         [&] { return Read(maps_.policy[i], sides_[i].policy); },
-                        [&] { return Read(maps_.ports[i], sides_[i].ports); });
+                        [&] { return Read(maps_.ports[i], sides_[i].ports); },
+                        [&] { return ReadServices(i); });
     if (!done) return done;
   }
   auto ports = maps_.port.ReadAll();
@@ -167,11 +174,15 @@ Result<> Applier::ReadLive() {
 
 // Asked before anything is written, so that a configuration that is too large changes nothing.
 Result<> Applier::CheckRoom(const Wanted& wanted) const {
+  const compile::Services::Sizes services = wanted.services->entries();
   return InOrder([&] { return Fits(wanted.net.size(), maps_.net[0]); },
                  [&] { return Fits(wanted.fip.size(), maps_.fip[0]); },
                  [&] { return Fits(wanted.subnet.entries(), maps_.subnet[0]); },
                  [&] { return Fits(wanted.policy.entries(), maps_.policy[0]); },
                  [&] { return Fits(wanted.ports.size(), maps_.ports[0]); },
+                 [&] { return Fits(services.service, maps_.service[0]); },
+                 [&] { return Fits(services.backend, maps_.backend[0]); },
+                 [&] { return Fits(services.source, maps_.source[0]); },
                  [&] { return Fits(wanted.set.entries(), maps_.set); },
                  [&] { return Fits(wanted.probe.size(), maps_.probe); },
                  [&] { return Fits(wanted.device.size(), maps_.device); },
@@ -200,7 +211,8 @@ bool Applier::Holds(const Side& side, const Wanted& wanted) {
   return SameTable(side.net, wanted.net) && SameTable(side.fip, wanted.fip) &&
          compile::Diff(side.subnet, wanted.subnet).empty() &&
          compile::Diff(side.policy, wanted.policy).empty() && SameTable(side.ports, wanted.ports) &&
-         SameBytes(side.config, wanted.config);
+         SameBytes(side.config, wanted.config) &&
+         compile::Diff(*side.services, *wanted.services).empty();
 }
 
 Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyReport& report) {
@@ -214,7 +226,8 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
                  [&] { return Replace(maps_.fip[side], wanted.fip, held.fip, report); },
                  [&] { return Replace(maps_.subnet[side], wanted.subnet, held.subnet, report); },
                  [&] { return Replace(maps_.policy[side], wanted.policy, held.policy, report); },
-                 [&] { return Replace(maps_.ports[side], wanted.ports, held.ports, report); });
+                 [&] { return Replace(maps_.ports[side], wanted.ports, held.ports, report); },
+                 [&] { return WriteServices(side, wanted, report); });
 }
 
 // A number that means another CIDR from now on starts from 0.  The side in force does not use it
