@@ -39,7 +39,12 @@ TEST(Reference, EveryWordIsDocumented) {
 
   for (const char* path : {"top", "node", "subnets[]", "subnets[].natOutgoingPolicyRules[]",
                            "subnets[].natOutgoingPolicyRules[].match", "ipvs", "floatingIPs[]",
-                           "marks", "masquerade", "flows", "metrics", "timeouts"})
+                           "marks", "masquerade", "flows", "metrics", "timeouts", "kubeProxy",
+                           "kubeProxy.detectLocal", "kubeProxy.iptables", "services[]",
+                           "services[].ports[]", "services[].sessionAffinityConfig",
+                           "services[].sessionAffinityConfig.clientIP", "services[].endpoints[]",
+                           "services[].endpoints[].hints",
+                           "services[].endpoints[].hints.forZones[]"})
     EXPECT_THAT(page, testing::HasSubstr("<!-- words: " + std::string(path) + " -->\n| word "));
 }
 
