@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+
+#include "tests/bpf/datapath.h"
+
+// kube-proxy's chains from KUBE-SERVICES to KUBE-SEP, on a node without Kube-OVN.
+namespace natrix {
+namespace {
+
+using namespace support;
+using model::Address;
+
+constexpr std::uint32_t kMasquerade = 0x4000;
+
+class Services : public Datapath {
+ protected:
+  void SetUp() override {
+    Datapath::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    config.subnets.clear();
+    config.service_cidrs.clear();
+    config.other_nodes.clear();
+    config.floating_ips.clear();
+    config.kube_proxy.detect = model::DetectLocal::kClusterCidr;
+    config.kube_proxy.cluster_cidrs = {*model::Prefix::Parse("10.16.0.0/14"),
+                                       *model::Prefix::Parse("fd00:10::/32")};
+    model::Service& web = config.services.emplace_back();
+    web.name = "web";
+    web.name_space = "default";
+    web.cluster_ips = {Ip(cast().service)};
+    web.ports = {{.name = "http", .protocol = NX_L4_TCP, .port = 80, .node_port = 30080}};
+    web.endpoints = {{Endpoint(cast().pod)}};
+    Apply();
+  }
+
+  static Address Ip(const std::string& text) { return Address::Parse(text).value(); }
+  model::ServiceEndpoint Endpoint(const char* pod, bool here = true) const {
+    model::ServiceEndpoint endpoint;
+    endpoint.addresses = {Ip(pod)};
+    endpoint.port = 8080;
+    endpoint.node_name = here ? config.node.name : "elsewhere";
+    return endpoint;
+  }
+  model::Service& web() { return config.services.front(); }
+
+  Outcome Call(const char* from, const char* to, std::uint16_t port, std::uint16_t sport = 40000) {
+    PacketSpec spec = Tcp(from, to);
+    spec.sport = sport;
+    spec.dport = port;
+    return Run(from == cast().pod || from == cast().other_pod ? Hook::kPodIn : Hook::kUplinkIn,
+               spec);
+  }
+  testing::AssertionResult GoesToTheEndpoint(const Outcome& out, std::uint32_t mark) {
+    if (out.dropped || out.reason != NX_R_SERVICE || out.dst() != cast().pod ||
+        out.dport() != 8080 || out.mark != mark)
+      return testing::AssertionFailure() << testing::PrintToString(out);
+    return testing::AssertionSuccess();
+  }
+};
+NATRIX_BOTH_FAMILIES(Services);
+
+TEST_P(Services, ClusterIpGoesToItsEndpointAndAnswersComeFromIt) {
+  const PacketSpec call = [&] {
+    PacketSpec spec = Tcp(cast().other_pod, cast().service);
+    spec.dport = 80;
+    return spec;
+  }();
+  const Outcome routed = Run(Hook::kPodIn, call);
+  EXPECT_TRUE(GoesToTheEndpoint(routed, 0));
+  const Outcome arrived = Run(Hook::kOut, routed.frame);
+  EXPECT_EQ(arrived.src(), cast().other_pod) << "the cluster's own are seen as they are";
+
+  const Outcome back = Run(Hook::kOut, Run(Hook::kPodIn, Answer(arrived, call)).frame);
+  EXPECT_EQ(back.src(), cast().service);
+  EXPECT_EQ(back.sport(), 80);
+  EXPECT_EQ(back.dst(), cast().other_pod);
+}
+
+TEST_P(Services, OthersThanTheClustersOwnAreMasqueraded) {
+  const Outcome routed = Call(cast().web, cast().service, 80);
+  EXPECT_TRUE(GoesToTheEndpoint(routed, kMasquerade));
+  const Outcome arrived = Run(Hook::kOut, routed.frame, routed.mark | 0x1);
+  EXPECT_EQ(arrived.src(), cast().node);
+  EXPECT_EQ(arrived.mark, 0x1U) << "KUBE-POSTROUTING clears its own bit";
+}
+
+TEST_P(Services, WithoutADetectorNobodyIsMasqueraded) {
+  config.kube_proxy.detect = model::DetectLocal::kNone;
+  Apply();
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().web, cast().service, 80), 0));
+  config.kube_proxy.masquerade_all = true;
+  Apply();
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().other_pod, cast().service, 80), kMasquerade));
+}
+
+TEST_P(Services, APodThatReachesItselfIsMasqueraded) {
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().pod, cast().service, 80), kMasquerade));
+}
+
+TEST_P(Services, OtherPortsAndProtocolsAreNotTheServices) {
+  EXPECT_THAT(Call(cast().other_pod, cast().service, 81), PassedFor(NX_R_NOT_OURS));
+  PacketSpec udp = Udp(cast().other_pod, cast().service);
+  udp.dport = 80;
+  EXPECT_THAT(Run(Hook::kPodIn, udp), PassedFor(NX_R_NOT_OURS));
+}
+
+TEST_P(Services, NodePortAtTheNodesAddressesOnly) {
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().web, cast().node, 30080), kMasquerade));
+  EXPECT_THAT(Call(cast().web, cast().other_node, 30080, 40001), PassedFor(NX_R_NOT_OURS));
+  EXPECT_THAT(Call(cast().web, cast().node, 80, 40002), PassedFor(NX_R_NOT_OURS));
+}
+
+TEST_P(Services, LocalPolicyKeepsTheClientAndStaysOnThisNode) {
+  web().external_policy = model::TrafficPolicy::kLocal;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod, false)}};
+  Apply();
+  for (std::uint16_t i = 0; i < 20; ++i)
+    EXPECT_TRUE(GoesToTheEndpoint(
+        Call(cast().web, cast().node, 30080, static_cast<std::uint16_t>(40000 + i)), 0));
+}
+
+TEST_P(Services, LocalPolicyWithoutAnEndpointHereDropsAndPodsAreServedElsewhere) {
+  web().external_policy = model::TrafficPolicy::kLocal;
+  web().endpoints = {{Endpoint(cast().pod, false)}};
+  Apply();
+  EXPECT_THAT(Call(cast().web, cast().node, 30080), DroppedFor(NX_R_NO_LOCAL_ENDPOINT));
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().other_pod, cast().node, 30080), 0));
+  web().internal_policy = model::TrafficPolicy::kLocal;
+  Apply();
+  EXPECT_THAT(Call(cast().other_pod, cast().service, 80, 40001),
+              DroppedFor(NX_R_NO_LOCAL_ENDPOINT));
+}
+
+TEST_P(Services, WithoutAnyEndpointTheCallerIsTold) {
+  complete_checksums = false;
+  web().ports.push_back({.name = "dns", .protocol = NX_L4_UDP, .port = 53});
+  web().endpoints = {{}, {}};
+  Apply();
+  PacketSpec udp = Udp(cast().other_pod, cast().service);
+  udp.dport = 53;
+  udp.payload = 100;
+  for (const Outcome& out : {Call(cast().other_pod, cast().service, 80), Run(Hook::kPodIn, udp),
+                             Run(Hook::kPodIn, udp)}) {
+    EXPECT_TRUE(out.reflected);
+    EXPECT_EQ(out.reason, NX_R_NO_ENDPOINT);
+    const Layers error = out.layers();
+    EXPECT_EQ(error.src, cast().node) << "the ClusterIP is no address of the node's";
+    EXPECT_EQ(error.dst, cast().other_pod);
+    EXPECT_EQ(out.frame[error.l4], v6() ? 1 : 3);
+    EXPECT_EQ(out.frame[error.l4 + 1], v6() ? 4 : 3);
+    ASSERT_TRUE(error.inner);
+    EXPECT_EQ(Dissect(out.frame, *error.inner)->dst, cast().service);
+  }
+}
+
+TEST_P(Services, SourceRangesAreForTheLoadBalancersAddress) {
+  web().load_balancer_ips = {Ip(cast().floating)};
+  web().load_balancer_source_ranges = {
+      *model::Prefix::Parse(v6() ? "2001:db8::/64" : "198.51.100.0/24")};
+  Apply();
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().web, cast().floating, 80), kMasquerade));
+  EXPECT_THAT(Call(cast().router, cast().floating, 80), DroppedFor(NX_R_SOURCE_RANGE));
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().router, cast().node, 30080, 40001), kMasquerade))
+      << "a NodePort asks nobody where he is from";
+}
+
+TEST_P(Services, EveryEndpointIsAsLikely) {
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod),
+                      Endpoint(cast().other_node)}};
+  Apply();
+  std::map<std::string, int> chosen;
+  constexpr int kCalls = 400;
+  for (std::uint16_t i = 0; i < kCalls; ++i)
+    ++chosen[Call(cast().web, cast().service, 80, static_cast<std::uint16_t>(20000 + i)).dst()];
+  ASSERT_EQ(chosen.size(), 4U);
+  double chi_square = 0;
+  for (const auto& [endpoint, count] : chosen)
+    chi_square += (count - kCalls / 4.0) * (count - kCalls / 4.0) / (kCalls / 4.0);
+  EXPECT_LT(chi_square, 24.3) << "three degrees of freedom: once in 46,000 runs by chance";
+}
+
+TEST_P(Services, AClientKeepsItsEndpointWhileThatIsListed) {
+  web().affinity_seconds = 10800;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod)}};
+  Apply();
+  const std::string first = Call(cast().web, cast().service, 80, 20000).dst();
+  for (std::uint16_t i = 1; i < 30; ++i)
+    EXPECT_EQ(Call(cast().web, cast().node, 30080, static_cast<std::uint16_t>(20000 + i)).dst(),
+              first)
+        << "all addresses of a Service port know the client";
+  std::erase_if(web().endpoints[0],
+                [&](const auto& endpoint) { return endpoint.addresses[0] == Ip(first); });
+  Apply();
+  EXPECT_NE(Call(cast().web, cast().service, 80, 21000).dst(), first);
+}
+
+TEST_P(Services, AnEndpointOnTheNodeItselfIsDecidedAtOnce) {
+  web().endpoints = {{Endpoint(cast().join)}};
+  Apply();
+  const Outcome routed = Call(cast().other_pod, cast().service, 80);
+  EXPECT_EQ(routed.dst(), cast().join);
+  PacketSpec answer = Tcp(cast().join, cast().other_pod, kSyn | kAck);
+  answer.sport = 8080;
+  answer.dport = 40000;
+  const Outcome back = Run(Hook::kOut, answer);
+  EXPECT_EQ(back.src(), cast().service);
+  EXPECT_EQ(back.sport(), 80);
+}
+
+TEST_P(Services, WhatComesAgainBeforeItWasDecidedIsMarkedAgain) {
+  EXPECT_TRUE(GoesToTheEndpoint(Call(cast().web, cast().service, 80), kMasquerade));
+  const Outcome again = Call(cast().web, cast().service, 80);
+  EXPECT_EQ(again.mark, kMasquerade);
+  EXPECT_EQ(Run(Hook::kOut, again.frame, again.mark).src(), cast().node);
+}
+
+}  // namespace
+}  // namespace natrix
