@@ -66,13 +66,17 @@ std::vector<ProxyEndpoint> EndpointsOf(const std::vector<ServiceEndpoint>& writt
   return endpoints;
 }
 
+bool IsHinted(const ProxyEndpoint& endpoint, const std::string& zone) {
+  return std::ranges::find(endpoint.zones, zone) != endpoint.zones.end();
+}
+
 // canUseTopology
 bool UsesTopology(const std::vector<ProxyEndpoint>& endpoints, const std::string& zone) {
   bool hinted_here = false;
   for (const ProxyEndpoint& endpoint : endpoints) {
     if (!endpoint.ready) continue;
     if (endpoint.zones.empty() || zone.empty()) return false;
-    if (std::ranges::contains(endpoint.zones, zone)) hinted_here = true;
+    if (IsHinted(endpoint, zone)) hinted_here = true;
   }
   return hinted_here;
 }
@@ -91,7 +95,7 @@ void Categorize(ProxyPort& port, const std::vector<ProxyEndpoint>& all, const st
   if (!port.internal_local || port.IsExternal()) {
     const bool topology = UsesTopology(all, zone);
     port.cluster = Those(all, [&](const ProxyEndpoint& endpoint) {
-      return endpoint.ready && (!topology || std::ranges::contains(endpoint.zones, zone));
+      return endpoint.ready && (!topology || IsHinted(endpoint, zone));
     });
     if (port.cluster.empty()) port.cluster = Those(all, IsLeaving);
     port.has_endpoints = !port.cluster.empty();
@@ -104,7 +108,8 @@ void Categorize(ProxyPort& port, const std::vector<ProxyEndpoint>& all, const st
   if (std::ranges::any_of(all, [](const auto& one) { return one.ready || IsLeaving(one); }))
     port.has_endpoints = true;
   for (const ProxyEndpoint& endpoint : port.local)
-    if (!std::ranges::contains(port.reachable, endpoint.chain, &ProxyEndpoint::chain))
+    if (std::ranges::find(port.reachable, endpoint.chain, &ProxyEndpoint::chain) ==
+        port.reachable.end())
       port.reachable.push_back(endpoint);
 }
 

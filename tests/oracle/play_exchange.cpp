@@ -120,7 +120,10 @@ class Player {
         if (layers && (layers->inner || layers->dst == call_.src)) continue;
       }
       // A floating IP whose packet came back out, untranslated, has nobody behind it.
-      if (seen.place == Place::kOutside && call_.from == Place::kOutside) continue;
+      if (seen.place == Place::kOutside && call_.from == Place::kOutside) {
+        const auto layers = support::Dissect(seen.frame);
+        if (!layers || layers->dst == call_.dst) continue;
+      }
       peer_ = seen.place;
     }
   }

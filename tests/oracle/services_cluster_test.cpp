@@ -17,12 +17,12 @@ class ServiceCluster : public ServiceOracle {
   void ExpectMasquerade(bool of_pods, bool of_others) {
     PacketSpec call = Call(cast().pod1, cast().service);
     exchange_.Send(Place::kPod1, call);
-    EXPECT_TRUE(Arrives(exchange_, of_pods ? Masqueraded() : Arrival{Place::kPod2, cast().pod1,
-                                                                     cast().pod2}));
+    EXPECT_TRUE(Arrives(exchange_,
+                        of_pods ? Masqueraded() : Arrival{Place::kPod2, cast().pod1, cast().pod2}));
     call.src = cast().client;
     exchange_.Send(Place::kOutside, call);
-    EXPECT_TRUE(Arrives(exchange_, of_others ? Masqueraded() : Arrival{Place::kPod2, cast().client,
-                                                                       cast().pod2}));
+    EXPECT_TRUE(Arrives(
+        exchange_, of_others ? Masqueraded() : Arrival{Place::kPod2, cast().client, cast().pod2}));
   }
   Arrival Masqueraded() const { return {Place::kPod2, cast().join, cast().pod2, true}; }
 };

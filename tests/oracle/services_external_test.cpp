@@ -162,9 +162,8 @@ TEST_P(ServiceExternal, NodePortsAreOnAllAddressesOfTheNode) {
 }
 
 TEST_P(ServiceExternal, OrOnThoseThatAreChosen) {
-  config_.kube_proxy.node_port_addresses = {
-      model::Prefix::Parse("172.18.0.0/27").value(),
-      model::Prefix::Parse("fd00:172:18::/124").value()};
+  config_.kube_proxy.node_port_addresses = {model::Prefix::Parse("172.18.0.0/27").value(),
+                                            model::Prefix::Parse("fd00:172:18::/124").value()};
   Serve(Local({EndpointIn(Place::kPod1)}));
   Converses(Place::kOutside, Next(Call(cast().client, cast().node, kNodePort)),
             {Place::kPod1, cast().client, cast().pod1});

@@ -189,7 +189,8 @@ ServiceOracle::Spread ServiceOracle::SpreadOf(Side& side, Place from, const Pack
   const auto take = [&](milliseconds limit) {
     int taken = 0;
     for (const Place place : kPlaces) {
-      for (const Bytes& frame : side.scene.tap(place).Receive(taken == 0 ? limit : milliseconds(0))) {
+      for (const Bytes& frame :
+           side.scene.tap(place).Receive(taken == 0 ? limit : milliseconds(0))) {
         const std::optional<Layers> layers = Dissect(frame);
         if (!layers || !layers->dport_at) continue;
         ++spread[fmt::format("{}:{}", layers->dst, Word(frame, *layers->dport_at))];
