@@ -146,7 +146,7 @@ TEST_P(ServicePackets, OptionsTtlAndEmptyChecksums) {
   exchange_.Send(Place::kPod1, call);
   EXPECT_TRUE(Agree(exchange_));
   call.options = false;
-  for (const std::uint8_t ttl : {1, 2}) {
+  for (const std::uint8_t ttl : {std::uint8_t{1}, std::uint8_t{2}}) {
     call.ttl = ttl;
     ++call.sport;
     exchange_.Send(Place::kPod1, call);
