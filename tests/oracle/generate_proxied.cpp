@@ -36,7 +36,7 @@ void AddDetector(Dice& dice, model::KubeProxy& proxy) {
     case 0:
       proxy.detect = model::DetectLocal::kClusterCidr;
       proxy.cluster_cidrs = {Prefix::Parse("10.16.0.0/14").value(),
-                             Prefix::Parse("fd00:10:14::/46").value()};
+                             Prefix::Parse("fd00:10::/42").value()};
       return;
     case 1:  // some pods are in it
       proxy.detect = model::DetectLocal::kClusterCidr;

@@ -111,7 +111,8 @@ void AddPrerouting(Table& nat, const Config& config, Family family) {
 
 // kube-proxy may run without Kube-OVN, whose chains would then change marks that nobody asks it to.
 bool HasKubeOvn(const Config& config) {
-  return !HasKubeProxy(config) || !config.subnets.empty() || !config.service_cidrs.empty();
+  return !HasKubeProxy(config) || config.ipvs || !config.subnets.empty() ||
+         !config.service_cidrs.empty() || !config.other_nodes.empty();
 }
 
 void AddKubeOvnNat(Table& nat, const Config& config, Family family) {

@@ -116,7 +116,7 @@ TEST_P(ServiceCluster, ThatCidrMayBeNarrowerThanThePods) {
 
 TEST_P(ServiceCluster, AFamilyWithoutClusterCidrHasNoDetector) {
   config_.kube_proxy.cluster_cidrs = {
-      model::Prefix::Parse(family() == Family::kIpv4 ? "fd00:10:14::/46" : "10.16.0.0/14").value()};
+      model::Prefix::Parse(family() == Family::kIpv4 ? "fd00:10::/42" : "10.16.0.0/14").value()};
   Serve(Web({EndpointIn(Place::kPod2)}));
   ExpectMasquerade(false, false);
 }

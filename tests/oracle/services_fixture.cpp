@@ -70,7 +70,7 @@ ServiceOracle::ServiceOracle() {
     config_.node.addresses.push_back(AddressOf(CastOf(each).node));
   config_.kube_proxy.detect = model::DetectLocal::kClusterCidr;
   config_.kube_proxy.cluster_cidrs = {Prefix::Parse("10.16.0.0/14").value(),
-                                      Prefix::Parse("fd00:10:14::/46").value()};
+                                      Prefix::Parse("fd00:10::/42").value()};
 }
 
 Service ServiceOracle::Web(std::vector<ServiceEndpoint> endpoints, nx_l4 protocol) const {

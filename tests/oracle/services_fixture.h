@@ -30,7 +30,7 @@ model::ServiceEndpoint RemoteEndpoint(std::uint16_t port = kEndpointPort);
 model::ServiceEndpoint Leaving(model::ServiceEndpoint endpoint);   // serving and terminating
 model::ServiceEndpoint NotReady(model::ServiceEndpoint endpoint);  // neither ready nor serving
 
-// Two nodes with kube-proxy and without Kube-OVN: pods are 10.16.0.0/14 and fd00:10:14::/46.
+// Two nodes with kube-proxy and without Kube-OVN: pods are 10.16.0.0/14 and fd00:10::/42.
 class ServiceOracle : public Oracle {
  protected:
   ServiceOracle();

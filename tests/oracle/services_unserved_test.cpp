@@ -76,6 +76,8 @@ TEST_P(ServiceUnserved, RefusedWithDataAndWithOptions) {
   PacketSpec query = UdpCall(cast().pod1, cast().service);
   query.payload = 1200;
   EXPECT_TRUE(IsRefused(Place::kPod1, query));
+  // To a recorded route over IPv4 the kernel sends no error.
+  if (family() == Family::kIpv4) return;
   query.options = true;
   query.sport = 40001;
   EXPECT_TRUE(IsRefused(Place::kPod1, query));
