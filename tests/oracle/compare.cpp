@@ -77,10 +77,13 @@ class Pair {
 
  private:
   void Compare() {
-    if (!CompareChecksums()) return;
-    MergeFields();
+    if (IsRefusal(left_, sent_.left) && IsRefusal(right_, sent_.right)) {
+      ShortenRefusals();
+    } else if (CompareChecksums()) {
+      MergeFields();
+      if (trouble_.empty()) HideWhatTheKernelMakesUp();
+    }
     if (!trouble_.empty()) return;
-    HideWhatTheKernelMakesUp();
     if (left_.size() != right_.size()) {
       trouble_ = fmt::format("lengths {} and {}", left_.size(), right_.size());
       return;
@@ -159,6 +162,43 @@ class Pair {
     const bool sctp = inner->protocol == support::kSctp;
     if (sctp && inner->checksum_at) support::PutLong(frame, *inner->checksum_at, 0);
     if (made_up || sctp) support::PutWord(frame, layers.l4 + 2, 0);
+  }
+
+  // Port unreachable, about a packet of this very step: the node itself refuses it.
+  static bool IsRefusal(const Bytes& frame, const std::vector<Bytes>& sent) {
+    const std::optional<Layers> error = Dissect(frame);
+    const std::optional<Layers> quoted =
+        error && error->inner ? Dissect(frame, *error->inner) : std::nullopt;
+    if (!quoted || frame[error->l4] != (error->v6 ? 1 : 3) ||
+        frame[error->l4 + 1] != (error->v6 ? 4 : 3))
+      return false;
+    return std::ranges::any_of(sent, [&](const Bytes& one) {
+      const std::optional<Layers> s = Dissect(one);
+      return s && s->src == quoted->src && s->dst == quoted->dst && s->protocol == quoted->protocol;
+    });
+  }
+
+  // How much is quoted is their own affair, and whether the hop was counted before.  What is left
+  // is both headers, the quoted one up to its ports, under checksums that were right.
+  void ShortenRefusals() {
+    for (Bytes* frame : {&left_, &right_}) {
+      if (VerifyChecksums(*frame).AnyBad()) {
+        trouble_ = "checksum of an error: " + ToString(VerifyChecksums(*frame));
+        return;
+      }
+    }
+    for (Bytes* frame : {&left_, &right_}) {
+      const Layers error = *Dissect(*frame);
+      const Layers quoted = *Dissect(*frame, *error.inner);
+      frame->resize(std::min(frame->size(), quoted.l4 + 4));
+      const std::size_t hops = quoted.ip + (quoted.v6 ? 7 : 8);
+      (*frame)[hops] = 0;
+      support::PutWord(*frame, error.ip + (error.v6 ? 4 : 2), 0);
+      support::PutWord(*frame, error.l4 + 2, 0);
+      if (!error.v6) support::PutWord(*frame, error.ip + 10, 0);
+      if (!error.v6) support::PutWord(*frame, error.ip + 4, 0);
+      if (!quoted.v6) support::PutWord(*frame, quoted.ip + 10, 0);
+    }
   }
 
   // An ICMP error or an echo reply of the node's may by chance have the identification of the

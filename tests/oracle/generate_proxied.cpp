@@ -42,7 +42,6 @@ void AddDetector(Dice& dice, model::KubeProxy& proxy) {
       proxy.detect = model::DetectLocal::kClusterCidr;
       proxy.cluster_cidrs = {Prefix::Parse("10.16.0.0/29").value(),
                              Prefix::Parse("fd00:10:16::/64").value()};
-      if (dice.Chance(30)) proxy.cluster_cidrs.erase(proxy.cluster_cidrs.begin() + dice.Below(2));
       return;
     case 2:
       return;
@@ -137,7 +136,9 @@ Service AnyService(Dice& dice, std::uint32_t number, bool with_kube_ovn) {
       service.load_balancer_ips.push_back(Numbered(family, "203.0.113.", "2001:db8:113::", number));
   }
   service.ports = {{.name = {}, .protocol = dice.Pick(kProtocols), .port = dice.Pick(kPorts)}};
-  if (dice.Chance(60)) service.ports[0].node_port = static_cast<std::uint16_t>(30000 + number);
+  const bool keeps_port = service.ports[0].protocol == NX_L4_SCTP;
+  if (!keeps_port && dice.Chance(60))
+    service.ports[0].node_port = static_cast<std::uint16_t>(30000 + number);
   const auto policy = [&](std::uint32_t percent) {
     return dice.Chance(percent) ? TrafficPolicy::kLocal : TrafficPolicy::kCluster;
   };
@@ -147,6 +148,8 @@ Service AnyService(Dice& dice, std::uint32_t number, bool with_kube_ovn) {
   // Kube-OVN's ACCEPT in FORWARD lets pass what kube-proxy would refuse or drop.
   if (with_kube_ovn) service.external_policy = service.internal_policy = TrafficPolicy::kCluster;
   service.endpoints = {AnyEndpoints(dice, with_kube_ovn)};
+  if (keeps_port)
+    for (ServiceEndpoint& endpoint : service.endpoints[0]) endpoint.port = service.ports[0].port;
   if (with_kube_ovn || !balanced || !dice.Chance(40)) return service;
   static const std::vector<std::string> kRanges{
       "198.51.100.0/25",   "198.51.100.128/26", "10.16.0.0/16",      "172.18.0.0/24",

@@ -50,7 +50,8 @@ Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope 
 std::vector<ServiceRule> GenerateServices(Dice& dice, Family family, const model::Config& config);
 Call GenerateServiceCall(Dice& dice, Family family, const std::vector<ServiceRule>& rules);
 // Services that kube-proxy does on the left and natrix on the right: the suite services.  Left out:
-// Services with several endpoints to choose from, and the node's own processes as clients.
+// Services with several endpoints to choose from, the node's own processes as clients, and other
+// ports of SCTP's endpoints than the Service's.
 model::Config GenerateProxied(Dice& dice);
 Call GenerateProxiedCall(Dice& dice, Family family, const model::Config& config);
 // Addresses as GenerateCall chooses them.

@@ -108,7 +108,9 @@ class Run {
     if (is_proxied() && dice.Chance(85)) return GenerateProxiedCall(dice, family, nodes_.config());
     if (with_services() && dice.Chance(60))
       return GenerateServiceCall(dice, family, services_[family]);
-    return GenerateCall(dice, family, nodes_.config(), scope());
+    Call call = GenerateCall(dice, family, nodes_.config(), scope());
+    while (is_proxied() && !call.from) call = GenerateCall(dice, family, nodes_.config(), scope());
+    return call;
   }
 
   void Complain(std::uint32_t number, const Exchange& exchange) {

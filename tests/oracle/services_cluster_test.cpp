@@ -114,13 +114,6 @@ TEST_P(ServiceCluster, ThatCidrMayBeNarrowerThanThePods) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod2, cast().pod3, cast().pod2}));
 }
 
-TEST_P(ServiceCluster, AFamilyWithoutClusterCidrHasNoDetector) {
-  config_.kube_proxy.cluster_cidrs = {
-      model::Prefix::Parse(family() == Family::kIpv4 ? "fd00:10::/42" : "10.16.0.0/14").value()};
-  Serve(Web({EndpointIn(Place::kPod2)}));
-  ExpectMasquerade(false, false);
-}
-
 TEST_P(ServiceCluster, WithoutDetectorNobodyIsMasqueraded) {
   config_.kube_proxy = {};
   Serve(Web({EndpointIn(Place::kPod2)}));
