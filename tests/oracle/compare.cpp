@@ -181,11 +181,9 @@ class Pair {
   // How much is quoted is their own affair, and whether the hop was counted before.  What is left
   // is both headers, the quoted one up to its ports, under checksums that were right.
   void ShortenRefusals() {
-    for (Bytes* frame : {&left_, &right_}) {
-      if (VerifyChecksums(*frame).AnyBad()) {
-        trouble_ = "checksum of an error: " + ToString(VerifyChecksums(*frame));
-        return;
-      }
+    if (VerifyChecksums(right_).AnyBad() && !VerifyChecksums(left_).AnyBad()) {
+      trouble_ = "checksums: csum ok and " + ToString(VerifyChecksums(right_));
+      return;
     }
     for (Bytes* frame : {&left_, &right_}) {
       const Layers error = *Dissect(*frame);
@@ -195,9 +193,12 @@ class Pair {
       (*frame)[hops] = 0;
       support::PutWord(*frame, error.ip + (error.v6 ? 4 : 2), 0);
       support::PutWord(*frame, error.l4 + 2, 0);
-      if (!error.v6) support::PutWord(*frame, error.ip + 10, 0);
-      if (!error.v6) support::PutWord(*frame, error.ip + 4, 0);
-      if (!quoted.v6) support::PutWord(*frame, quoted.ip + 10, 0);
+      if (error.v6) {
+        HideFlowLabel(*frame, error);
+        continue;
+      }
+      for (const std::size_t at : {error.ip + 4, error.ip + 10, quoted.ip + 10})
+        support::PutWord(*frame, at, 0);
     }
   }
 
@@ -208,13 +209,17 @@ class Pair {
            a.inner.has_value() == b.inner.has_value();
   }
 
+  // Tests send none: one that is there is the kernel's own.
+  static void HideFlowLabel(Bytes& frame, const Layers& layers) {
+    support::PutWord(frame, layers.ip, Word(frame, layers.ip) & 0xfff0);
+    support::PutWord(frame, layers.ip + 2, 0);
+  }
+
   void HideIdentification(Bytes& frame, const Layers& layers) const {
     if (layers.v6) {
       // Refragmenting makes a new one.  Its header is the last extension header.
       if (layers.fragment) support::PutLong(frame, layers.l4 - 4, 0);
-      // Tests send no flow label: one that is there is the kernel's own.
-      support::PutWord(frame, layers.ip, Word(frame, layers.ip) & 0xfff0);
-      support::PutWord(frame, layers.ip + 2, 0);
+      HideFlowLabel(frame, layers);
       return;
     }
     const bool forwarded = std::ranges::any_of(sent_.left, [&](const Bytes& sent) {

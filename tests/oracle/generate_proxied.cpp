@@ -3,6 +3,7 @@
 // The suite services: what kube-proxy does, with and without Kube-OVN beside it.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tests/oracle/generator.h"
@@ -160,6 +161,14 @@ Service AnyService(Dice& dice, std::uint32_t number, bool with_kube_ovn) {
   return service;
 }
 
+// Whether somebody may be refused or dropped: only those that all may call are sure not to be.
+bool MayBeUnserved(const Service& service) {
+  const bool ready = std::ranges::any_of(service.endpoints[0], &ServiceEndpoint::ready);
+  return !ready || !service.load_balancer_source_ranges.empty() ||
+         service.external_policy == TrafficPolicy::kLocal ||
+         service.internal_policy == TrafficPolicy::kLocal;
+}
+
 }  // namespace
 
 Config GenerateProxied(Dice& dice) {
@@ -202,6 +211,7 @@ Call GenerateProxiedCall(Dice& dice, Family family, const Config& config) {
   if (dice.Chance(5)) call.dport = static_cast<std::uint16_t>(*call.dport + 1);
   call.protocol = port.protocol;
   if (dice.Chance(5)) call.protocol = support::kIcmp;
+  call.plain = MayBeUnserved(service);
   return call;
 }
 

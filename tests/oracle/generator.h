@@ -43,6 +43,9 @@ struct Call {
   // What must be called, where chance would hardly find it.
   std::optional<std::uint8_t> protocol;
   std::optional<std::uint16_t> dport;
+  // Neither options nor a last hop nor more than a device carries: the kernel finds fault with
+  // those after natrix has refused or dropped them.
+  bool plain = false;
 };
 Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope scope);
 

@@ -164,6 +164,29 @@ TEST_P(ServicePackets, OptionsTtlAndEmptyChecksums) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().service, cast().pod1, true}));
 }
 
+TEST_P(ServicePackets, AFirstPacketThatDiesOnItsWayTakesNoMarkAlong) {
+  Serve(Everywhere({EndpointIn(Place::kPod1)}));
+  PacketSpec call = Call(cast().client, cast().node, kNodePort);
+  call.ttl = 1;
+  exchange_.Send(Place::kOutside, call);
+  EXPECT_TRUE(Agree(exchange_)) << "time exceeded";
+  call.ttl = 64;
+  Converses(Place::kOutside, call, {Place::kPod1, cast().join, cast().pod1, true});
+}
+
+TEST_P(ServicePackets, FragmentsThatAreDroppedAreDroppedToTheLast) {
+  model::Service service = Everywhere({EndpointIn(Place::kPod1)}, NX_L4_UDP);
+  service.load_balancer_source_ranges = {model::Prefix::Parse("8.8.8.8/32").value(),
+                                         model::Prefix::Parse("2001:db8:8::8/128").value()};
+  Serve(service);
+  PacketSpec call = UdpCall(cast().client, names().load_balancer);
+  call.payload = 3000;
+  call.fragment = 1200;
+  call.id = 78;
+  exchange_.Send(Place::kOutside, call);
+  EXPECT_TRUE(Vanishes(exchange_));
+}
+
 TEST_P(ServicePackets, WhatTheUplinkCannotCarryIsReported) {
   Serve(Web({RemoteEndpoint()}, NX_L4_UDP));
   PacketSpec call = UdpCall(cast().pod1, cast().service);

@@ -46,7 +46,23 @@ TEST_P(ServiceUnserved, WithoutEndpointsAllIsRefused) {
   }
 }
 
-TEST_P(ServiceUnserved, SoItIsWhatEverThePolicies) {
+// KUBE-EXTERNAL-SERVICES asks for any address of the node, whatever nodePortAddresses says.
+TEST_P(ServiceUnserved, NodePortsAreRefusedOnAllAddresses) {
+  config_.kube_proxy.node_port_addresses = {model::Prefix::Parse("172.18.0.0/27").value(),
+                                            model::Prefix::Parse("fd00:172:18::/124").value()};
+  Serve(Everywhere({}));
+  for (const std::string& address : {cast().node, cast().node_second, cast().join})
+    EXPECT_TRUE(IsRefused(Place::kOutside, Call(cast().client, address, kNodePort)));
+  model::Service service = Everywhere({RemoteEndpoint()});
+  service.external_policy = TrafficPolicy::kLocal;
+  Serve(service);
+  for (const std::string& address : {cast().node, cast().node_second, cast().join}) {
+    exchange_.Send(Place::kOutside, Call(cast().client, address, kNodePort));
+    EXPECT_TRUE(Vanishes(exchange_));
+  }
+}
+
+TEST_P(ServiceUnserved, SoItIsWhateverThePolicies) {
   model::Service service = Everywhere({NotReady(EndpointIn(Place::kPod1))});
   service.external_policy = service.internal_policy = TrafficPolicy::kLocal;
   Serve(service);
