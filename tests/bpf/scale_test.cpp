@@ -173,6 +173,17 @@ TEST_P(Scale, TenThousandServicesWithTenEndpointsEach) {
   }
   const compile::Services::Sizes sizes = live.services->entries();
   fmt::print("entries: nx_service {}, nx_backend {}\n", sizes.service, sizes.backend);
+
+  // A natrixd that starts anew finds everything as it would write it, the numbers too.
+  maps = maps::ConfigMaps::Open(fd_of);
+  ASSERT_TRUE(maps) << maps.error().ToString();
+  daemon::Applier restarted(*std::move(maps));
+  const auto start = Clock::now();
+  const auto found = compile::Compile(many, {}, {*restarted.Subnets(), {}, *restarted.Services()});
+  const auto report = restarted.Apply(found);
+  ASSERT_TRUE(report) << report.error().ToString();
+  fmt::print("after a restart: {:.1f} ms\n", MillisecondsSince(start));
+  EXPECT_FALSE(report->changed());
   apply(none);
   fmt::print("from empty: compiled {:.1f} ms, in force {:.1f} ms, settled {:.1f} ms\n",
              Median(whole_compiled), Median(whole), Median(whole_settled));
