@@ -38,6 +38,16 @@ static __always_inline bool source_may_call(__u32 side, __u32 number,
 			  !!bpf_map_lookup_elem(&nx_source_left, &key);
 }
 
+/* 127.0.0.0/8 and ::1: the node's own, and no address that anything on a wire
+ * may call (CVE-2020-8558).
+ */
+static __always_inline bool is_loopback(const struct nx_addr *addr, bool v6)
+{
+	struct nx_addr one = { .byte[15] = 1 };
+
+	return v6 ? addr_eq(addr, &one) : addr->byte[12] == 127;
+}
+
 /* The Service that is called with the tuple's destination: at the address
  * itself (KUBE-SERVICES' rules), or as a NodePort (its last one).
  */
@@ -50,7 +60,7 @@ service_of(__u32 side, const struct nx_config *config, const struct nx_tuple *t,
 				      .proto = t->proto };
 	struct nx_service *service = service_at(side, &key);
 
-	if (service || !config->node_ports ||
+	if (service || !config->node_ports || is_loopback(&key.addr, v6) ||
 	    !bpf_map_lookup_elem(&nx_local, &key.addr))
 		return service;
 	if (v6)

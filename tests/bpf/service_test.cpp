@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
 #include <map>
 
 #include "tests/bpf/datapath.h"
@@ -108,6 +111,16 @@ TEST_P(Services, NodePortAtTheNodesAddressesOnly) {
   EXPECT_TRUE(GoesToTheEndpoint(Call(cast().web, cast().node, 30080), kMasquerade));
   EXPECT_THAT(Call(cast().web, cast().other_node, 30080, 40001), PassedFor(NX_R_NOT_OURS));
   EXPECT_THAT(Call(cast().web, cast().node, 80, 40002), PassedFor(NX_R_NOT_OURS));
+}
+
+// CVE-2020-8558
+TEST_P(Services, NothingOnTheWireCallsANodePortOfTheLoopbackDevice) {
+  const Address loopback = Ip(v6() ? "::1" : "127.0.0.1");
+  const nx_local local{.ifindex = 1};
+  ASSERT_EQ(
+      bpf_map_update_elem(bpf_map__fd(skel()->maps.nx_local), &loopback.bytes, &local, BPF_ANY), 0);
+  for (const char* from : {cast().web, cast().pod})
+    EXPECT_THAT(Call(from, v6() ? "::1" : "127.0.0.1", 30080), PassedFor(NX_R_NOT_OURS));
 }
 
 TEST_P(Services, LocalPolicyKeepsTheClientAndStaysOnThisNode) {
