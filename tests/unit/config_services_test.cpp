@@ -69,6 +69,10 @@ const std::vector<Broken> kServices = {
      Service("ports: [{port: 80}], externalIps: [172.18.0.60]"),
      {"3:69 unknown key \"externalIps\" in an item of \"services\""},
      "did you mean \"externalIPs\"?"},
+    {"FieldOfKubernetesThatIsIdle",
+     Service("ports: [{port: 80, targetPort: http}]"),
+     {"3:67 unknown key \"targetPort\" in an item of \"services[].ports\""},
+     "this field of Kubernetes decides nothing on a node: leave it out"},
     {"TwoClusterIpsOfAFamily",
      Node("services: [{name: a, clusterIPs: [10.96.0.1, 10.96.0.2], ports: [{port: 80}]}]\n"),
      {"3:46 10.96.0.2 is a second IPv4 ClusterIP"}},
@@ -112,15 +116,15 @@ const std::vector<Broken> kServices = {
          "- {name: a, clusterIPs: [10.96.0.1, \"fd00::1\"], ports: [{port: 80, nodePort: 30080}]}\n"
          "- {name: b, clusterIPs: [10.96.0.2, \"fd00::2\"], ports: [{port: 80, nodePort: "
          "30080}]}\n"),
-     {"5:79 NodePort 30080/TCP is taken"},
-     "the first one is at 4:79"},
+     {"5:78 NodePort 30080/TCP is taken"},
+     "the first one is at 4:78"},
     {"HealthCheckIsANodePort",
      Node("node: {name: n, uplinks: [a], podDevices: [b]}\nservices:\n"
           "- {name: a, clusterIPs: [10.96.0.1], ports: [{port: 80, nodePort: 30080}],\n"
           "   externalTrafficPolicy: Local, healthCheckNodePort: 30080}\n")
          .substr(std::string(kNode).size()),
      {"4:55 NodePort 30080/TCP is taken"},
-     "the first one is at 3:68"},
+     "the first one is at 3:67"},
     {"HealthCheckWithoutLocal",
      Service("ports: [{port: 80}], healthCheckNodePort: 32000"),
      {"3:90 \"healthCheckNodePort\" is of Services with a local policy"}},
@@ -151,7 +155,7 @@ const std::vector<Broken> kServices = {
      "did you mean \"http\"?"},
     {"EndpointWithoutAddress",
      Service("ports: [{port: 80}], endpoints: [{addresses: [], port: 1}]"),
-     {"3:94 an endpoint without an address"}},
+     {"3:93 an endpoint without an address"}},
     {"EndpointWithTwoAddresses",
      Service("ports: [{port: 80}],\n  endpoints: [{addresses: [10.16.0.1, 10.16.0.2], port: 1}]"),
      {"4:39 10.16.0.2 is of the same family as 10.16.0.1"}},

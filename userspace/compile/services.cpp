@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/compile/services.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <optional>
 #include <set>
 #include <string_view>
 #include <unordered_map>
 
+#include "userspace/compile/service_numbers.h"
 #include "userspace/compile/service_part.h"
 
 namespace natrix::compile {
@@ -20,7 +18,6 @@ using model::Service;
 
 using PartPointer = std::shared_ptr<const ServicePart>;
 using PartList = std::vector<PartPointer>;
-using NumbersOfPorts = std::vector<std::array<std::uint32_t, 2>>;
 
 constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
@@ -97,85 +94,6 @@ class Before {
   const std::size_t first_;
   const std::size_t last_;
   std::unordered_map<std::string, const PartPointer*> index_;
-};
-
-// Gives out numbers that nobody has, nor had in the configuration before as long as there are
-// others: clients with affinity would be another Service port's.
-class Numbers {
- public:
-  Numbers(const Services& previous, const PartList& kept) : previous_(previous), kept_(kept) {}
-
-  // What the Service's port had; 0: nothing.  Read from the maps, it is known by its ClusterIP.
-  std::uint32_t Had(const ServicePart* old, const Service& service,
-                    const model::PortOfService& port, Family family) {
-    std::uint32_t number = 0;
-    if (old != nullptr) {
-      for (std::size_t i = 0; i < old->service.ports.size() && number == 0; ++i)
-        if (old->service.ports[i].name == port.name &&
-            old->service.ports[i].protocol == port.protocol)
-          number = old->numbers[i][static_cast<std::size_t>(family)];
-    } else if (!previous_.rest->service.empty()) {
-      number = InMaps(service, port, family);
-    }
-    if (number == 0 || given_[number]) return 0;
-    given_[number] = true;
-    return number;
-  }
-
-  std::uint32_t Next() {
-    if (taken_.empty()) Collect(true);
-    if (!Seek()) {
-      Collect(false);
-      next_ = 1;
-      Seek();  // finds one: config/ lets no more Service ports pass than there are numbers
-    }
-    given_[next_] = true;
-    return next_;
-  }
-
- private:
-  bool Seek() {
-    while (next_ < NX_MAX_SERVICE_PORTS && (taken_[next_] || given_[next_])) ++next_;
-    return next_ < NX_MAX_SERVICE_PORTS;
-  }
-
-  std::uint32_t InMaps(const Service& service, const model::PortOfService& port, Family family) {
-    if (in_maps_.empty()) {
-      in_maps_ = previous_.rest->service;
-      std::ranges::sort(in_maps_, ByBytes{}, &decltype(in_maps_)::value_type::first);
-    }
-    const nx_service_key key{.addr = model::FirstOf(service.cluster_ips, family)->bytes,
-                             .port = htons(port.port),
-                             .proto = port.protocol,
-                             .pad = 0};
-    const auto found =
-        std::ranges::lower_bound(in_maps_, key, ByBytes{}, &decltype(in_maps_)::value_type::first);
-    if (found == in_maps_.end() || ByBytes{}(key, found->first)) return 0;
-    return found->second.number < NX_MAX_SERVICE_PORTS ? found->second.number : 0;
-  }
-
-  void Collect(bool with_previous) {
-    taken_.assign(NX_MAX_SERVICE_PORTS, false);
-    taken_[0] = true;
-    const auto take = [&](const PartList& parts) {
-      for (const PartPointer& part : parts)
-        if (part)
-          for (const auto& numbers : part->numbers)
-            for (const std::uint32_t number : numbers) taken_[number] = true;
-    };
-    take(kept_);
-    if (!with_previous) return;
-    take(previous_.parts);
-    for (const auto& [key, value] : previous_.rest->service)
-      if (value.number < taken_.size()) taken_[value.number] = true;
-  }
-
-  const Services& previous_;
-  const PartList& kept_;
-  Pairs<nx_service_key, nx_service> in_maps_;  // sorted; empty until it is asked for
-  std::vector<bool> given_ = std::vector<bool>(NX_MAX_SERVICE_PORTS + 1);
-  std::vector<bool> taken_;  // empty until a new number is asked for
-  std::uint32_t next_ = 1;
 };
 
 // What is known of all parts together, from what was known before and what changed.
@@ -328,8 +246,8 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
       changed.emplace_back(i, had == nullptr ? nullptr : had->get());
   }
   // What stays has its numbers by now; what changed gets what it had before anything new is given.
-  Numbers numbers(old, parts);
-  std::vector<NumbersOfPorts> given(changed.size());
+  ServiceNumbers numbers(old, parts);
+  std::vector<std::vector<std::array<std::uint32_t, 2>>> given(changed.size());
   for (std::size_t c = 0; c < changed.size(); ++c) {
     const Service& service = wanted[changed[c].first];
     for (const model::PortOfService& port : service.ports) {

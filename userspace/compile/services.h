@@ -56,6 +56,8 @@ struct Services {
     std::size_t service = 0;
     std::size_t backend = 0;
     std::size_t source = 0;
+
+    friend bool operator==(const Sizes&, const Sizes&) = default;
   };
 
   ServiceNode node;

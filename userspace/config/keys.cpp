@@ -29,7 +29,7 @@ std::vector<Key> WrittenKeys() {
      .text = "The node's InternalIPs. Service traffic that reaches a pod from the node itself (IPVS) "
              "gets the first address of its family as its source; without one, that of the device it "
              "leaves through."},
-    {.path = "node.podCIDRs", .type = Type::kCidrs, .fallback = "[]", .example = "[10.16.3.0/24]",
+    {.path = "node.podCIDRs", .type = Type::kCidrs, .example = "[10.16.3.0/24]",
      .text = "`spec.podCIDRs` of Kubernetes' Node. Only for `kubeProxy.detectLocalMode: NodeCIDR`."},
     {.path = "node.uplinks", .type = Type::kDevices, .required = true, .example = "[eth0]",
      .text = "Devices towards the physical network: names or patterns (`*`, `?`, `[0-9]`). Attached "

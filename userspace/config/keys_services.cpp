@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/config/keys_services.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace natrix::config {
 
 // clang-format off: one paragraph per word reads better than what it makes of it.
@@ -120,5 +123,22 @@ std::vector<Key> ServiceKeys() {
   };
 }
 // clang-format on
+
+bool IsIdleServiceField(std::string_view name) {
+  static constexpr std::string_view kIdle[] = {
+      "allocateLoadBalancerNodePorts",
+      "appProtocol",
+      "ipFamilies",
+      "ipFamilyPolicy",
+      "loadBalancerClass",
+      "publishNotReadyAddresses",
+      "selector",
+      "targetPort",
+      "targetRef",
+      "trafficDistribution",
+      "type",
+  };
+  return std::ranges::find(kIdle, name) != std::end(kIdle);
+}
 
 }  // namespace natrix::config

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "userspace/base/suggest.h"
+#include "userspace/config/keys_services.h"
 #include "userspace/config/values.h"
 
 namespace natrix::config {
@@ -71,6 +72,8 @@ void Mapping::ReportUnknown(const Entry& entry) const {
     help = "this field of Kube-OVN's Subnet decides nothing on a node: leave it out";
   else if (foreign == ForeignField::kUnsupported)
     help = "this field of Kube-OVN's Subnet is not supported";
+  else if (path_.starts_with("services[]") && IsIdleServiceField(entry.key))
+    help = "this field of Kubernetes decides nothing on a node: leave it out";
   else if (const auto close = DidYouMean(entry.key, names))
     help = fmt::format("did you mean \"{}\"?", *close);
   else if (const Key* other = Elsewhere(entry.key))

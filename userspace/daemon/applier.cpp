@@ -212,6 +212,7 @@ bool Applier::Holds(const Side& side, const Wanted& wanted) {
          compile::Diff(side.subnet, wanted.subnet).empty() &&
          compile::Diff(side.policy, wanted.policy).empty() && SameTable(side.ports, wanted.ports) &&
          SameBytes(side.config, wanted.config) &&
+         side.services->entries() == wanted.services->entries() &&
          compile::Diff(*side.services, *wanted.services).empty();
 }
 
