@@ -77,13 +77,14 @@ class Pair {
 
  private:
   void Compare() {
-    if (IsRefusal(left_, sent_.left) && IsRefusal(right_, sent_.right)) {
-      ShortenRefusals();
-    } else if (CompareChecksums()) {
-      MergeFields();
-      if (trouble_.empty()) HideWhatTheKernelMakesUp();
-    }
+    const bool refusals = IsRefusal(left_, sent_.left) && IsRefusal(right_, sent_.right);
+    if (refusals ? RightIsBad() : !CompareChecksums()) return;
+    MergeFields();
     if (!trouble_.empty()) return;
+    if (refusals)
+      ShortenRefusals();
+    else
+      HideWhatTheKernelMakesUp();
     if (left_.size() != right_.size()) {
       trouble_ = fmt::format("lengths {} and {}", left_.size(), right_.size());
       return;
@@ -93,12 +94,18 @@ class Pair {
       trouble_ = fmt::format("byte {}: {:#04x} and {:#04x}", l - left_.begin(), *l, *r);
   }
 
-  bool CompareChecksums() {
+  bool RightIsBad() {
     const Checksums left = VerifyChecksums(left_);
     const Checksums right = VerifyChecksums(right_);
     if (right.AnyBad() && !left.AnyBad())
       trouble_ = "checksums: " + ToString(left) + " and " + ToString(right);
-    else if (left != right)
+    return !trouble_.empty();
+  }
+
+  bool CompareChecksums() {
+    const Checksums left = VerifyChecksums(left_);
+    const Checksums right = VerifyChecksums(right_);
+    if (!RightIsBad() && left != right)
       trouble_ = "states of checksums: " + ToString(left) + " and " + ToString(right);
     return trouble_.empty();
   }
@@ -181,10 +188,6 @@ class Pair {
   // How much is quoted is their own affair, and whether the hop was counted before.  What is left
   // is both headers, the quoted one up to its ports, under checksums that were right.
   void ShortenRefusals() {
-    if (VerifyChecksums(right_).AnyBad() && !VerifyChecksums(left_).AnyBad()) {
-      trouble_ = "checksums: csum ok and " + ToString(VerifyChecksums(right_));
-      return;
-    }
     for (Bytes* frame : {&left_, &right_}) {
       const Layers error = *Dissect(*frame);
       const Layers quoted = *Dissect(*frame, *error.inner);

@@ -90,6 +90,10 @@ std::vector<ServiceEndpoint> AnyEndpoints(Dice& dice, bool always) {
   std::vector<ServiceEndpoint> endpoints;
   const auto add = [&](bool local, bool ready, bool leaving) {
     ServiceEndpoint endpoint = AnyEndpoint(dice, local);
+    while (std::ranges::any_of(endpoints, [&](const ServiceEndpoint& other) {
+      return other.addresses == endpoint.addresses;
+    }))
+      endpoint = AnyEndpoint(dice, local);
     endpoint.ready = ready;
     endpoint.serving = ready || leaving;
     endpoint.terminating = leaving;
