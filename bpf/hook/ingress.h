@@ -86,6 +86,21 @@ ingress_orphan(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
 	return nx_pass(pkt, NX_R_FRAGMENT);
 }
 
+/* What starts nothing and belongs to nothing.  A later fragment to a Service
+ * has no flow because its first one was refused, or is gone.
+ */
+static __always_inline enum nx_verdict
+ingress_late(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
+{
+	enum nx_reason why = NX_R_NOT_OURS;
+
+	if (pkt->frag == NX_FRAG_LATER)
+		why = service_ask(skb, pkt, from);
+	if (why == NX_R_NOT_OURS)
+		return nx_pass(pkt, NX_R_INVALID);
+	return nx_drop(pkt, why == NX_R_SERVICE ? NX_R_HEADLESS : why);
+}
+
 /* Without its ports nobody can tell whether it begins a flow, or is an answer;
  * to a floating IP it would leave as it came, past the pod.
  */
@@ -134,7 +149,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	if (pkt->ext_overflow && to.floating_ip)
 		return nx_drop(pkt, NX_R_EXT_CHAIN);
 	if (pkt->opens == NX_OPENS_NOTHING || pkt->ext_overflow)
-		return nx_pass(pkt, NX_R_INVALID);
+		return ingress_late(skb, pkt, from);
 	v = ingress_dnat(skb, pkt, stage_dnat(pkt, to), NX_R_FIP_DNAT);
 	if (v != NX_CONTINUE)
 		return v;

@@ -41,6 +41,7 @@ NX_GLOBAL int reject(struct __sk_buff *skb, struct nx_pkt *pkt)
 	switch (pkt->reason) {
 	case NX_R_NO_LOCAL_ENDPOINT:
 	case NX_R_SOURCE_RANGE:
+	case NX_R_SCTP_PORT:
 		return NX_DROP;
 	case NX_R_NO_ENDPOINT:
 		break;
@@ -49,15 +50,18 @@ NX_GLOBAL int reject(struct __sk_buff *skb, struct nx_pkt *pkt)
 			return NX_CONTINUE;
 		pkt->reason = NX_R_REJECTED;
 	}
-	return unreachable_write(skb, pkt) ? NX_DROP : NX_REFLECT;
+	if (unreachable_write(skb, pkt))
+		return NX_DROP;
+	skb->mark = 0; /* the error is a packet of the node's own */
+	return NX_REFLECT;
 }
 
 static __always_inline enum nx_verdict
 stage_reject(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
 {
-	bool called = pkt->reason == NX_R_NO_ENDPOINT ||
-		      pkt->reason == NX_R_NO_LOCAL_ENDPOINT ||
-		      pkt->reason == NX_R_SOURCE_RANGE;
-
-	return called || to.services ? reject(skb, pkt) : NX_CONTINUE;
+	if (!to.services &&
+	    (pkt->reason == NX_R_NOT_OURS || pkt->reason == NX_R_MARKED ||
+	     pkt->reason == NX_R_MARKED_LOCAL))
+		return NX_CONTINUE;
+	return reject(skb, pkt);
 }

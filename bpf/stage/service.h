@@ -18,8 +18,8 @@
  *   returns  the new flow's original entry, or null and in pkt->reason
  *            NX_R_NOT_OURS           not a Service's
  *            NX_R_NO_ENDPOINT        to be refused
- *            NX_R_NO_LOCAL_ENDPOINT, NX_R_SOURCE_RANGE, NX_R_NO_ROOM
- *                                    to be dropped
+ *            NX_R_NO_LOCAL_ENDPOINT, NX_R_SOURCE_RANGE, NX_R_SCTP_PORT,
+ *            NX_R_NO_ROOM            to be dropped
  *
  * Two CPUs with first packets of one flow may choose different endpoints: the
  * entry that is claimed first decides for both.
@@ -111,6 +111,10 @@ static __always_inline int service_pick(const struct nx_pkt *pkt,
 			return NX_R_NO_ENDPOINT;
 		choice->to = *backend;
 	}
+	/* Its CRC covers the ports, and all bytes: it cannot be mended. */
+	if (pkt->tuple.proto == NX_L4_SCTP &&
+	    choice->to.port != pkt->tuple.dport)
+		return NX_R_SCTP_PORT;
 	if (sticks)
 		affinity_set(pkt, service, choice);
 	if (addr_eq(&choice->to.addr, &pkt->tuple.src))
@@ -167,7 +171,8 @@ NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
 }
 
 /* Chooses, asks for masquerade and writes the entry into the scratch: enum
- * nx_reason.
+ * nx_reason.  The entry remembers every wish for masquerade, OVN-PREROUTING's
+ * too: if this packet dies on its way, the next one finds the flow undecided.
  */
 NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 			  __u32 from_cluster)
@@ -186,27 +191,34 @@ NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	entry_of(&s->entry, pkt, NX_R_SERVICE);
 	s->entry.dst = choice.to.addr;
 	s->entry.dport = choice.to.port;
-	if (choice.masquerade) {
-		s->entry.flags = NX_FLOW_MASQUERADE;
+	if (choice.masquerade)
 		skb->mark |= config->mark_masquerade;
-	}
+	if (skb->mark & config->mark_masquerade)
+		s->entry.flags = NX_FLOW_MASQUERADE;
 	return why;
+}
+
+/* What becomes of a packet, without a flow for it. */
+static __always_inline enum nx_reason
+service_ask(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return config && config->services ?
+		       service_new(skb, pkt, from.cluster) :
+		       NX_R_NOT_OURS;
 }
 
 static __always_inline struct nx_flow *
 stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 {
-	struct nx_config *config = config_of(pkt->side);
+	enum nx_reason why = service_ask(skb, pkt, from);
 	struct nx_scratch *s = scratch();
-	int why;
 
-	if (!config || !config->services || !s)
-		return NULL;
-	why = service_new(skb, pkt, from.cluster);
 	if (why == NX_R_NOT_OURS)
 		return NULL;
 	pkt->reason = why;
-	if (why != NX_R_SERVICE)
+	if (why != NX_R_SERVICE || !s)
 		return NULL;
 	pkt->reason = NX_R_NO_ROOM;
 	return dnat_claim(pkt, &s->entry);

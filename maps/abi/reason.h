@@ -68,7 +68,9 @@
 	X(NX_R_NO_LOCAL_ENDPOINT, 44, DROP,                                    \
 	  "service with local policy has no endpoint on this node")            \
 	X(NX_R_SOURCE_RANGE, 45, DROP,                                         \
-	  "source may not call this load balancer address")
+	  "source may not call this load balancer address")                    \
+	X(NX_R_SCTP_PORT, 46, DROP,                                            \
+	  "SCTP to a service whose endpoint has another port")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -166,6 +166,38 @@ TEST_P(Services, WithoutAnyEndpointTheCallerIsTold) {
   }
 }
 
+TEST_P(Services, OfADatagramThatIsRefusedNoFragmentIsLetThrough) {
+  complete_checksums = false;
+  web().ports = {{.name = "dns", .protocol = NX_L4_UDP, .port = 53}};
+  web().endpoints = {{}};
+  Apply();
+  PacketSpec udp = Udp(cast().other_pod, cast().service);
+  udp.dport = 53;
+  udp.payload = 3000;
+  udp.fragment = 1200;
+  udp.id = 77;
+  const std::vector<Bytes> fragments = Build(udp, {"02:00:00:00:00:01", "02:00:00:00:00:02"});
+  ASSERT_EQ(fragments.size(), 3U);
+  // Over IPv6 without an error: natrix makes none of a packet with extension headers.
+  EXPECT_EQ(Run(Hook::kPodIn, fragments[0]).reflected, !v6());
+  for (const Bytes& later : {fragments[1], fragments[2]})
+    EXPECT_THAT(Run(Hook::kPodIn, later), DroppedFor(NX_R_NO_ENDPOINT));
+}
+
+// Its CRC covers the ports.
+TEST_P(Services, SctpReachesAnEndpointOfTheSamePortOnly) {
+  web().ports = {{.name = "sigtran", .protocol = NX_L4_SCTP, .port = 8080},
+                 {.name = "other", .protocol = NX_L4_SCTP, .port = 80}};
+  web().endpoints = {{Endpoint(cast().pod)}, {Endpoint(cast().pod)}};
+  Apply();
+  PacketSpec sctp = Udp(cast().other_pod, cast().service);
+  sctp.protocol = kSctp;
+  sctp.dport = 8080;
+  EXPECT_TRUE(GoesToTheEndpoint(Run(Hook::kPodIn, sctp), 0));
+  sctp.dport = 80;
+  EXPECT_THAT(Run(Hook::kPodIn, sctp), DroppedFor(NX_R_SCTP_PORT));
+}
+
 TEST_P(Services, SourceRangesAreForTheLoadBalancersAddress) {
   web().load_balancer_ips = {Ip(cast().floating)};
   web().load_balancer_source_ranges = {

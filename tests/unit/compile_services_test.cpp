@@ -185,7 +185,8 @@ TEST(ServiceSources, ARangeAroundTheNodeLetsItsOwnCallsIn) {
 }
 
 model::Config WithNodePort(std::vector<std::string> node_port_addresses) {
-  model::Config config = Config({Service("a", {"10.96.0.1", "fd00:96::1"}, {})});
+  model::Config config =
+      Config({Service("a", {"10.96.0.1", "fd00:96::1"}, {Endpoint({"10.16.0.1", "fd00:16::1"})})});
   config.services[0].ports[0].node_port = 30080;
   for (const std::string& range : node_port_addresses)
     config.kube_proxy.node_port_addresses.push_back(Net(range));
@@ -195,8 +196,8 @@ model::Config WithNodePort(std::vector<std::string> node_port_addresses) {
 TEST(NodePorts, AreAtAnyAddress) {
   const Wanted wanted = Compile(WithNodePort({}), Host());
 
-  EXPECT_THAT(CalledAt(wanted), testing::IsSupersetOf({"0.0.0.0:30080/6 EXT all=0 local=0",
-                                                       ":::30080/6 EXT all=0 local=0"}));
+  EXPECT_THAT(CalledAt(wanted), testing::IsSupersetOf({"0.0.0.0:30080/6 EXT all=1 local=0",
+                                                       ":::30080/6 EXT all=1 local=0"}));
   EXPECT_EQ(wanted.config.node_ports, 1);
 }
 
@@ -205,17 +206,38 @@ TEST(NodePorts, AreAtTheAddressesThatMatch) {
   const Wanted wanted = Compile(config, Host());
 
   EXPECT_THAT(CalledAt(wanted),
-              UnorderedElementsAre("10.96.0.1:80/6 all=0 local=0", "fd00:96::1:80/6 all=0 local=0",
-                                   "172.18.0.3:30080/6 EXT all=0 local=0",
-                                   "fd00::3:30080/6 EXT all=0 local=0"));
+              UnorderedElementsAre("10.96.0.1:80/6 all=1 local=0", "fd00:96::1:80/6 all=1 local=0",
+                                   "172.18.0.3:30080/6 EXT all=1 local=0",
+                                   "fd00::3:30080/6 EXT all=1 local=0"));
   EXPECT_EQ(wanted.config.node_ports, 0);
+}
+
+// The filter table's rules for them know no nodePortAddresses.
+TEST(NodePorts, ThatNobodyServesAreRefusedAtAnyAddress) {
+  model::Config config = WithNodePort({"172.18.0.0/16", "fd00::/16"});
+  config.services[0].external_policy = model::TrafficPolicy::kLocal;
+  config.services[0].endpoints[0][0].node_name = "n2";
+  const Wanted local = Compile(config, Host());
+  EXPECT_THAT(CalledAt(local),
+              testing::IsSupersetOf({"0.0.0.0:30080/6 EXT LOCAL ELSEWHERE all=0 local=0",
+                                     "172.18.0.3:30080/6 EXT LOCAL ELSEWHERE all=1 local=0"}));
+  EXPECT_EQ(local.config.node_ports, 1);
+
+  config.services[0].endpoints[0].clear();
+  const Wanted none = Compile(config, Host(), {local.subnet, local.made, local.services});
+  EXPECT_THAT(CalledAt(none), testing::Contains("0.0.0.0:30080/6 EXT LOCAL all=0 local=0"));
+
+  const Wanted served = Compile(WithNodePort({"172.18.0.0/16", "fd00::/16"}), Host(),
+                                {none.subnet, none.made, none.services});
+  EXPECT_THAT(CalledAt(served), testing::Not(testing::Contains(testing::StartsWith("0.0.0.0:"))));
+  EXPECT_EQ(served.config.node_ports, 0);
 }
 
 TEST(NodePorts, AFamilyThatIsNotListedHasThemEverywhere) {
   const Wanted wanted = Compile(WithNodePort({"10.1.0.0/16"}), Host());
 
-  EXPECT_THAT(CalledAt(wanted), testing::IsSupersetOf({"10.1.0.3:30080/6 EXT all=0 local=0",
-                                                       ":::30080/6 EXT all=0 local=0"}));
+  EXPECT_THAT(CalledAt(wanted), testing::IsSupersetOf({"10.1.0.3:30080/6 EXT all=1 local=0",
+                                                       ":::30080/6 EXT all=1 local=0"}));
   EXPECT_EQ(wanted.config.node_ports, 1);
 }
 
@@ -230,7 +252,7 @@ TEST(NodePorts, FollowTheNodesAddresses) {
 
   host.devices[1].addresses = {{Addr("172.18.0.9"), 16}};
   FollowHost(config, host, wanted);
-  EXPECT_THAT(CalledAt(wanted), testing::Contains("172.18.0.9:30080/6 EXT all=0 local=0"));
+  EXPECT_THAT(CalledAt(wanted), testing::Contains("172.18.0.9:30080/6 EXT all=1 local=0"));
   EXPECT_EQ(Diff(*before, *wanted.services).service.erase.size(), 2u);
 }
 

@@ -165,6 +165,18 @@ class Maker {
     part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), external);
     if (AtAnyAddress(node_.node_port_addresses, family))
       part_.entries.service.push_back(part_.node_ports.back());
+    else if (!IsServed(external))
+      part_.entries.service.emplace_back(key(AnyOf(family), port.node_port), Unserved(external));
+  }
+
+  static bool IsServed(const nx_service& value) {
+    return (value.flags & NX_SERVICE_LOCAL ? value.local : value.all) > 0;
+  }
+  // What KUBE-EXTERNAL-SERVICES refuses or drops it does at all addresses of the node, whatever
+  // nodePortAddresses says about those that serve.
+  static nx_service Unserved(nx_service value) {
+    value.all = value.local = 0;
+    return value;
   }
 
   // KUBE-FW; false: everybody may call.
@@ -206,6 +218,8 @@ class Maker {
 };
 
 }  // namespace
+
+bool IsAny(const Address& address) { return address == AnyOf(address.family()); }
 
 bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {
   bool listed = false;

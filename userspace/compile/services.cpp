@@ -114,9 +114,8 @@ void Count(Services& services, const Changed& changed) {
     add(services.in_parts.service, part.entries.service.size());
     add(services.in_parts.backend, part.entries.backend.size());
     add(services.in_parts.source, part.entries.source.size());
-    for (const auto& [key, value] : part.node_ports)
-      if (AtAnyAddress(services.node.node_port_addresses, Address{key.addr}.family()))
-        add(services.at_any_address, 1);
+    for (const auto& [key, value] : part.entries.service)
+      if (IsAny(Address{key.addr})) add(services.at_any_address, 1);
     for (const model::PortOfService& port : part.service.ports) reserve(port.node_port, by);
     reserve(part.service.health_check_node_port, by);
   };
