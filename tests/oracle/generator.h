@@ -44,7 +44,8 @@ struct Call {
   std::optional<std::uint8_t> protocol;
   std::optional<std::uint16_t> dport;
   // Neither options nor a last hop nor more than a device carries: the kernel finds fault with
-  // those after natrix has refused or dropped them.
+  // those after natrix has refused or dropped them.  Nor fragments: of what it refuses the kernel
+  // quotes the whole datagram, natrix its first fragment, over IPv6 nothing.
   bool plain = false;
 };
 Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope scope);

@@ -57,7 +57,7 @@ class Player {
     if (spec.protocol == support::kUdp && v4() && dice_.Chance(10)) spec.no_checksum = true;
     const bool may_split = spec.protocol == support::kUdp || spec.protocol == support::kIcmp ||
                            spec.protocol == support::kIcmpV6;
-    if (from && may_split && dice_.Chance(12)) {
+    if (from && may_split && dice_.Chance(12) && !call_.plain) {
       spec.payload = dice_.Between(1400, 3500);
       spec.fragment = 8 * dice_.Between(60, 180);
       spec.dont_fragment = false;

@@ -223,6 +223,16 @@ TEST(ConfigWords, TheExampleIsRight) {
   EXPECT_THAT(loaded.diagnostics, IsEmpty());
 }
 
+TEST(ConfigWords, TheExampleOfServicesIsRight) {
+  const Loaded loaded = LoadFile(NATRIX_SOURCE_DIR "/docs/examples/services.yaml");
+
+  ASSERT_TRUE(loaded) << loaded.Render();
+  ASSERT_EQ(loaded.config->services.size(), 2u);
+  EXPECT_EQ(loaded.config->services[0].endpoints[0].size(), 2u);
+  EXPECT_EQ(loaded.config->services[1].ports.size(), 2u);
+  EXPECT_THAT(loaded.diagnostics, IsEmpty());
+}
+
 // One word of the table at a time.
 class EveryWord : public testing::TestWithParam<Key> {
  protected:
