@@ -38,4 +38,5 @@ entry_of(struct nx_flow *entry, const struct nx_pkt *pkt, enum nx_reason why)
 	entry->role = NX_ROLE_ORIGINAL;
 	entry->why = why;
 	entry->flags = 0;
+	entry->subnets = (struct nx_flow_subnets){}; /* not known yet */
 }
