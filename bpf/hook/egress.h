@@ -171,6 +171,18 @@ NX_GLOBAL int egress_decided(const struct nx_pkt *pkt, struct nx_scratch *s)
 	return 1;
 }
 
+/* Takes back what a Service asked for: the nat table marks a flow's first
+ * packet only.
+ */
+static __always_inline void egress_unmark(struct __sk_buff *skb,
+					  const struct nx_pkt *pkt)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	if (config)
+		skb->mark &= ~config->mark_masquerade;
+}
+
 /* Everything but an established packet that ingress handed over. */
 NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
@@ -192,9 +204,12 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.called = slot->called;
 		s->new.called_port = slot->called_port;
 		s->new.pending = 1;
-		if (egress_decided(pkt, s))
+		if (egress_decided(pkt, s)) {
+			if (slot->marked)
+				egress_unmark(skb, pkt);
 			return egress_write(skb, pkt, &s->source,
 					    NX_R_FLOW_TRANSLATED);
+		}
 	} else if (egress_lookup(pkt, s) == NX_PASS) {
 		handoff_unmark(skb, pkt);
 		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);

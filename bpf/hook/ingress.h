@@ -37,18 +37,41 @@ ingress_known(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow)
 					 NX_R_FLOW_TRANSLATED);
 }
 
-/* The same, before egress decided about its flow: it is as new as the first. */
-static __always_inline void ingress_undecided(struct __sk_buff *skb,
-					      struct nx_pkt *pkt,
-					      const struct nx_flow *flow)
+/* The mark that Services ask for masquerade by, as its flow has it: whatever
+ * this packet itself would have asked for, it uses the entry that was claimed.
+ */
+static __always_inline void ingress_ask(struct __sk_buff *skb,
+					const struct nx_pkt *pkt,
+					const struct nx_flow *flow)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	if (!config)
+		return;
+	if (flow->flags & NX_FLOW_UNDECIDED && flow->flags & NX_FLOW_MASQUERADE)
+		skb->mark |= config->mark_masquerade;
+	else
+		skb->mark &= ~config->mark_masquerade;
+}
+
+/* A first packet came before, and egress has not decided about the flow: this
+ * one is as new.  After a second that packet is dead, and its flow is chosen
+ * anew: an unconfirmed connection of nf_conntrack dies with its packet.
+ */
+NX_GLOBAL int ingress_undecided(const struct nx_pkt *pkt,
+				const struct nx_flow *flow)
 {
 	struct nx_config *config;
 
-	pkt->side = config_side();
+	if (!pkt || !flow)
+		return 0;
 	config = config_of(pkt->side);
-	if (config && flow->flags & NX_FLOW_MASQUERADE &&
-	    flow->role == NX_ROLE_ORIGINAL)
-		skb->mark |= config->mark_masquerade;
+	if (!config || pkt->opens == NX_OPENS_NOTHING ||
+	    flow->role != NX_ROLE_ORIGINAL ||
+	    now_jiffies() - flow->born <= config->hz)
+		return 0;
+	flow_forget(&pkt->tuple, flow);
+	return 1;
 }
 
 /* The destination of a new flow, where natrix gives it another: a packet that
@@ -62,7 +85,12 @@ static __always_inline enum nx_verdict ingress_dnat(struct __sk_buff *skb,
 	enum nx_verdict v;
 
 	if (!flow)
-		return pkt->reason == NX_R_NO_ROOM ? NX_DROP : NX_CONTINUE;
+		return pkt->reason == NX_R_NO_ROOM ||
+				       pkt->reason == NX_R_CLASH ?
+			       NX_DROP :
+			       NX_CONTINUE;
+	if (why == NX_R_SERVICE)
+		ingress_ask(skb, pkt, flow);
 	v = ingress_known(skb, pkt, flow);
 	if (v == NX_PASS)
 		pkt->reason = why;
@@ -132,9 +160,15 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	stage_fragment(pkt);
 	flow = stage_flow(pkt, &pkt->tuple);
 	if (flow) {
-		if (flow->flags & NX_FLOW_UNDECIDED)
-			ingress_undecided(skb, pkt, flow);
-		return ingress_known(skb, pkt, flow);
+		if (!(flow->flags & NX_FLOW_UNDECIDED))
+			return ingress_known(skb, pkt, flow);
+		pkt->side = config_side();
+		if (!ingress_undecided(pkt, flow)) {
+			if (flow->flags & NX_FLOW_MASQUERADE &&
+			    flow->role == NX_ROLE_ORIGINAL)
+				ingress_ask(skb, pkt, flow);
+			return ingress_known(skb, pkt, flow);
+		}
 	}
 	if (pkt->error)
 		return nx_pass(pkt, NX_R_ICMP_UNRELATED);

@@ -51,6 +51,7 @@ struct nx_scratch {
 	struct nx_flow entry;
 	struct nx_tuple middle;
 	struct nx_flow middle_entry;
+	__u32 sticky; /* Service port that remembers the entry's destination */
 };
 
 struct {

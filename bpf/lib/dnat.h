@@ -11,24 +11,32 @@
  * then find a free port.  Two CPUs with first packets of one flow: one claims
  * the entry, the other uses it.
  *
- * To this node itself it never comes to egress, and is decided at once.
+ * To this node itself it never comes to egress, and is decided at once; there
+ * a reply half that is taken is the end (nf_nat would find a port at INPUT).
  *
- * Returns the original entry, of whoever claimed it; null: the flow table
- * refused it.
+ * Returns the original entry, of whoever claimed it; null: pkt->reason is
+ * NX_R_NO_ROOM or NX_R_CLASH.
  */
-static __noinline struct nx_flow *dnat_claim(const struct nx_pkt *pkt,
+static __noinline struct nx_flow *dnat_claim(struct nx_pkt *pkt,
 					     struct nx_flow *entry)
 {
 	struct nx_addr dst = entry->dst;
 	struct nx_tuple other;
 	struct nx_flow half;
 
-	if (!bpf_map_lookup_elem(&nx_local, &dst))
+	if (bpf_map_lookup_elem(&nx_local, &dst))
+		entry->flags = 0;
+	else
 		entry->flags |= NX_FLOW_UNDECIDED;
 	if (!flow_claim(&pkt->tuple, entry)) {
 		flow_partner(&other, &pkt->tuple, entry);
 		flow_partner_entry(&half, &pkt->tuple, entry);
-		flow_claim(&other, &half);
+		if (flow_claim(&other, &half) && !entry->flags) {
+			flow_erase(&pkt->tuple);
+			pkt->reason = NX_R_CLASH;
+			return NULL;
+		}
 	}
+	pkt->reason = NX_R_NO_ROOM; /* unless it is there */
 	return flow_lookup(&pkt->tuple);
 }

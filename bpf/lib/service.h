@@ -38,6 +38,12 @@ static __always_inline bool source_may_call(__u32 side, __u32 number,
 			  !!bpf_map_lookup_elem(&nx_source_left, &key);
 }
 
+/* 0.0.0.0 and ::, the keys of NodePorts: no packet's destination. */
+static __always_inline bool is_any(const struct nx_addr *addr, bool v6)
+{
+	return v6 ? addr_is_zero(addr) : !addr_word(addr, 3);
+}
+
 /* 127.0.0.0/8 and ::1: the node's own, and no address that anything on a wire
  * may call (CVE-2020-8558).
  */
@@ -58,8 +64,11 @@ service_of(__u32 side, const struct nx_config *config, const struct nx_tuple *t,
 	struct nx_service_key key = { .addr = t->dst,
 				      .port = t->dport,
 				      .proto = t->proto };
-	struct nx_service *service = service_at(side, &key);
+	struct nx_service *service;
 
+	if (is_any(&key.addr, v6))
+		return NULL;
+	service = service_at(side, &key);
 	if (service || !config->node_ports || is_loopback(&key.addr, v6) ||
 	    !bpf_map_lookup_elem(&nx_local, &key.addr))
 		return service;

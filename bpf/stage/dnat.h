@@ -28,6 +28,5 @@ static __always_inline struct nx_flow *stage_dnat(struct nx_pkt *pkt,
 	if (!to.floating_ip || pkt->opens == NX_OPENS_NOTHING || !s ||
 	    !dnat_new(pkt, &s->entry))
 		return NULL;
-	pkt->reason = NX_R_NO_ROOM;
 	return dnat_claim(pkt, &s->entry);
 }

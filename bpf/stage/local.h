@@ -4,7 +4,8 @@
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/new_flow.h"
 
-/* Remember a new flow to this node itself, if either end is in a subnet.
+/* Remember a new flow to this node itself, if either end is in a subnet or
+ * there are Services (one may have an endpoint on the node: see stage/snat.h).
  *
  *   reads    pkt->tuple, ->opens, membership of both ends
  *   writes   pkt->reason
@@ -44,7 +45,10 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 static __always_inline enum nx_verdict
 stage_local(struct nx_pkt *pkt, struct nx_net from, struct nx_net to)
 {
-	if ((from.subnets || to.subnets) && pkt->opens != NX_OPENS_NOTHING)
+	struct nx_config *config = config_of(pkt->side);
+
+	if ((from.subnets || to.subnets || (config && config->services)) &&
+	    pkt->opens != NX_OPENS_NOTHING)
 		local_new(pkt);
 	return NX_CONTINUE;
 }

@@ -11,7 +11,7 @@
  * 1.2).
  *
  *   reads    pkt->tuple, ->side, ->opens; membership of the source
- *   writes   skb->mark (KUBE-MARK-MASQ), pkt->reason
+ *   writes   pkt->reason; KUBE-MARK-MASQ's wish into the entry
  *   maps     nx_config, nx_service, nx_backend, nx_source, nx_device,
  *            nx_local (lookup), nx_affinity (lookup, update), nx_embryo
  *            (insert)
@@ -19,7 +19,8 @@
  *            NX_R_NOT_OURS           not a Service's
  *            NX_R_NO_ENDPOINT        to be refused
  *            NX_R_NO_LOCAL_ENDPOINT, NX_R_SOURCE_RANGE, NX_R_SCTP_PORT,
- *            NX_R_NO_ROOM            to be dropped
+ *            NX_R_NO_ROOM, NX_R_CLASH
+ *                                    to be dropped
  *
  * Two CPUs with first packets of one flow may choose different endpoints: the
  * entry that is claimed first decides for both.
@@ -28,6 +29,7 @@
 /* What became of the choice. */
 struct nx_choice {
 	struct nx_backend to;
+	__u32 sticky;	 /* the Service port that remembers it for the client */
 	__u8 masquerade; /* 1: KUBE-MARK-MASQ */
 };
 
@@ -76,18 +78,19 @@ NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
 		       -1;
 }
 
-NX_GLOBAL int affinity_set(const struct nx_pkt *pkt,
-			   const struct nx_service *service,
-			   const struct nx_choice *choice)
+/* The endpoint that its flow has, whoever claimed that. */
+NX_GLOBAL int affinity_set(const struct nx_pkt *pkt, const struct nx_flow *flow,
+			   __u32 number)
 {
 	struct nx_affinity_key key = {};
 	struct nx_affinity entry = {};
 
-	if (!pkt || !service || !choice)
+	if (!pkt || !flow)
 		return 0;
 	key.client = pkt->tuple.src;
-	key.service = service->number;
-	entry.backend = choice->to;
+	key.service = number;
+	entry.backend.addr = flow->dst;
+	entry.backend.port = flow->dport;
 	entry.seen = now_jiffies();
 	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
 	return 0;
@@ -115,8 +118,7 @@ static __always_inline int service_pick(const struct nx_pkt *pkt,
 	if (pkt->tuple.proto == NX_L4_SCTP &&
 	    choice->to.port != pkt->tuple.dport)
 		return NX_R_SCTP_PORT;
-	if (sticks)
-		affinity_set(pkt, service, choice);
+	choice->sticky = sticks ? service->number : 0;
 	if (addr_eq(&choice->to.addr, &pkt->tuple.src))
 		choice->masquerade = 1; /* KUBE-SEP: calls itself */
 	return NX_R_SERVICE;
@@ -170,9 +172,9 @@ NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	return service_pick(pkt, service, list, count, choice);
 }
 
-/* Chooses, asks for masquerade and writes the entry into the scratch: enum
- * nx_reason.  The entry remembers every wish for masquerade, OVN-PREROUTING's
- * too: if this packet dies on its way, the next one finds the flow undecided.
+/* Chooses, and writes the entry into the scratch: enum nx_reason.  The entry
+ * remembers every wish for masquerade, OVN-PREROUTING's too: if this packet
+ * dies on its way, the next one finds the flow undecided.
  */
 NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 			  __u32 from_cluster)
@@ -191,14 +193,13 @@ NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	entry_of(&s->entry, pkt, NX_R_SERVICE);
 	s->entry.dst = choice.to.addr;
 	s->entry.dport = choice.to.port;
-	if (choice.masquerade)
-		skb->mark |= config->mark_masquerade;
-	if (skb->mark & config->mark_masquerade)
+	if (choice.masquerade || skb->mark & config->mark_masquerade)
 		s->entry.flags = NX_FLOW_MASQUERADE;
+	s->sticky = choice.sticky;
 	return why;
 }
 
-/* What becomes of a packet, without a flow for it. */
+/* What would become of a packet that has no flow and gets none. */
 static __always_inline enum nx_reason
 service_ask(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 {
@@ -214,12 +215,15 @@ stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 {
 	enum nx_reason why = service_ask(skb, pkt, from);
 	struct nx_scratch *s = scratch();
+	struct nx_flow *flow;
 
 	if (why == NX_R_NOT_OURS)
 		return NULL;
 	pkt->reason = why;
 	if (why != NX_R_SERVICE || !s)
 		return NULL;
-	pkt->reason = NX_R_NO_ROOM;
-	return dnat_claim(pkt, &s->entry);
+	flow = dnat_claim(pkt, &s->entry);
+	if (flow && s->sticky)
+		affinity_set(pkt, flow, s->sticky);
+	return flow;
 }

@@ -109,8 +109,11 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 nothing:
 	snat->why = NX_R_KEEP;
 kept:
-	/* Nothing that could be translated one day: no memory of it needed. */
-	if (!from.subnets && !to.subnets) {
+	/* No memory needed of what nothing is translated to.  A Service may
+	 * send its client to any address, and then the answers of both flows
+	 * must be told apart.
+	 */
+	if (!from.subnets && !to.subnets && !config->services) {
 		snat->what = NX_SNAT_NOT_OURS;
 		snat->why = NX_R_NOT_OURS;
 	}

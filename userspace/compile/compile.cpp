@@ -141,22 +141,40 @@ bool MayMasquerade(const model::DeviceAddress& candidate) {
          !IsLinkLocal6(candidate.address);
 }
 
+// Appends what a device offers of a family, as far as there is room.
+void Offer(nx_device_addr (&list)[NX_DEVICE_ADDRS], Family family, const model::Device& device) {
+  nx_device_addr* next =
+      std::find_if(std::begin(list), std::end(list), [](const auto& own) { return !own.length; });
+  for (const model::DeviceAddress& candidate : device.addresses) {
+    if (!MayMasquerade(candidate) || candidate.address.family() != family) continue;
+    if (next == std::end(list)) return;
+    next->addr = candidate.address.bytes;
+    next->length = model::Prefix{candidate.address, candidate.length}.ToAbi().length;
+    ++next;
+  }
+}
+
+// A device without an address of its own, as those of single pods, masquerades with another
+// device's: IPv4 with the first there is (inet_select_addr, net/ipv4/devinet.c), IPv6 with that of
+// all which is nearest to the destination (ipv6_dev_get_saddr, net/ipv6/addrconf.c).
+void Borrow(nx_device& entry, const std::vector<model::Device>& others) {
+  const bool needs4 = !entry.addr4[0].length, needs6 = !entry.addr6[0].length;
+  for (const model::Device& other : others) {
+    if (needs4 && !entry.addr4[0].length) {
+      Offer(entry.addr4, Family::kIpv4, other);
+      std::fill(std::begin(entry.addr4) + 1, std::end(entry.addr4), nx_device_addr{});
+    }
+    if (needs6) Offer(entry.addr6, Family::kIpv6, other);
+  }
+}
+
 nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool cluster) {
   nx_device entry{};
   device.name.copy(entry.name, sizeof(entry.name) - 1);
   entry.role = role;
   entry.cluster = cluster;
-  nx_device_addr* next4 = std::begin(entry.addr4);
-  nx_device_addr* next6 = std::begin(entry.addr6);
-  for (const model::DeviceAddress& candidate : device.addresses) {
-    if (!MayMasquerade(candidate)) continue;
-    const bool is4 = candidate.address.family() == Family::kIpv4;
-    nx_device_addr*& next = is4 ? next4 : next6;
-    if (next == (is4 ? std::end(entry.addr4) : std::end(entry.addr6))) continue;
-    next->addr = candidate.address.bytes;
-    next->length = model::Prefix{candidate.address, candidate.length}.ToAbi().length;
-    ++next;
-  }
+  Offer(entry.addr4, Family::kIpv4, device);
+  Offer(entry.addr6, Family::kIpv6, device);
   return entry;
 }
 
@@ -200,9 +218,11 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
   wanted.local.clear();
   wanted.port.fill({});
   for (const model::Device& device : host.devices) {
-    if (const auto role = RoleOf(config.node, device.name))
-      wanted.device.emplace(device.ifindex,
-                            DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name)));
+    if (const auto role = RoleOf(config.node, device.name)) {
+      nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name));
+      Borrow(entry, host.devices);
+      wanted.device.emplace(device.ifindex, entry);
+    }
     for (const model::DeviceAddress& own : device.addresses)
       wanted.local.emplace(own.address.bytes, nx_local{device.ifindex});
   }
