@@ -60,8 +60,14 @@ Tap::Tap(const Namespace& ns, const std::string& device) : where_(ns.name() + ":
 }
 
 void Tap::Send(const Bytes& frame) const {
-  if (::send(fd_.get(), frame.data(), frame.size(), 0) < 0)
+  // The buffer is full while a busy machine has not yet looked at what was sent before: wait.
+  while (::send(fd_.get(), frame.data(), frame.size(), 0) < 0) {
+    const int error = errno;
+    pollfd waiting{fd_.get(), POLLOUT, 0};
+    if (error == EAGAIN && ::poll(&waiting, 1, 5000) == 1) continue;
+    errno = error;
     ThrowErrno("send on " + where_ + ": " + Describe(frame));
+  }
 }
 
 std::vector<Bytes> Tap::Receive(std::chrono::milliseconds limit) const {
