@@ -130,14 +130,6 @@ Result<Parts<std::uint32_t, nx_subnet>> Applier::Subnets() {
   return sides_[generation_ & 1].subnet;
 }
 
-Result<std::uint32_t> Applier::RecordedHz() const {
-  const auto generation = maps_.generation.At(0);
-  if (!generation) return std::unexpected(generation.error());
-  const auto config = maps_.config.At(generation->number & 1);
-  if (!config) return std::unexpected(config.error());
-  return config->hz;
-}
-
 Result<> Applier::ReadLive() {
   const auto generation = maps_.generation.At(0);
   if (!generation) return std::unexpected(generation.error());
