@@ -5,9 +5,7 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <chrono>
 #include <cmath>
-#include <thread>
 
 namespace natrix::loader {
 namespace {
@@ -37,28 +35,16 @@ Result<std::uint32_t> ReadJiffies(int jiffies_fd) {
   return answer;
 }
 
-std::uint32_t RoundHz(double measured) {
-  for (const std::uint32_t hz : {100U, 250U, 300U, 1000U})
-    if (std::abs(measured - hz) <= 0.09 * hz) return hz;
-  return 0;
+std::uint32_t KernelHz() {
+  timespec tick{};
+  if (::clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0) return 0;
+  return HzOfTick(tick);
 }
 
-Result<std::uint32_t> MeasureHz(int jiffies_fd) {
-  using Clock = std::chrono::steady_clock;
-  // The window doubles when a busy machine or a virtual one blurred the first try.
-  double measured = 0;
-  for (auto window = std::chrono::milliseconds(60); window.count() < 2000; window *= 2) {
-    const auto first = ReadJiffies(jiffies_fd);
-    const auto from = Clock::now();
-    std::this_thread::sleep_for(window);
-    const auto second = ReadJiffies(jiffies_fd);
-    const std::chrono::duration<double> elapsed = Clock::now() - from;
-    if (!first) return first;
-    if (!second) return second;
-    measured = static_cast<double>(*second - *first) / elapsed.count();
-    if (const std::uint32_t hz = RoundHz(measured); hz != 0) return hz;
-  }
-  return Fail(fmt::format("measure jiffies per second: {:.0f} is no known value", measured));
+std::uint32_t HzOfTick(const timespec& tick) {
+  constexpr double kSecond = 1e9;
+  if (tick.tv_sec != 0 || tick.tv_nsec <= 0) return 0;
+  return static_cast<std::uint32_t>(std::lround(kSecond / static_cast<double>(tick.tv_nsec)));
 }
 
 }  // namespace natrix::loader

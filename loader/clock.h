@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 
 #include "userspace/base/result.h"
 
@@ -15,10 +16,11 @@ Result<> StartClock(int clock_start_fd);
 // The low 32 bits of the kernel's jiffies (NX_PROG_JIFFIES).
 Result<std::uint32_t> ReadJiffies(int jiffies_fd);
 
-// Jiffies per second, by counting them against the monotonic clock: takes about 60 ms.
-Result<std::uint32_t> MeasureHz(int jiffies_fd);
+// Jiffies per second: CONFIG_HZ.  The coarse clocks advance once a tick, and their resolution is
+// the tick's length (TICK_NSEC, posix_get_coarse_res in kernel/time/posix-timers.c).
+std::uint32_t KernelHz();
 
-// The configurable value of CONFIG_HZ nearest to a measurement; 0 when none is near.
-std::uint32_t RoundHz(double measured);
+// The ticks of this length in a second, to the nearest; 0 when that is no tick.
+std::uint32_t HzOfTick(const timespec& tick);
 
 }  // namespace natrix::loader

@@ -181,6 +181,5 @@ ProgramFds Datapath::programs() const {
           .connect = {bpf_program__fd(progs.nx_connect4), bpf_program__fd(progs.nx_connect6)}};
 }
 int Datapath::clock_start_fd() const { return bpf_program__fd(skeleton_->progs.nx_clock_start); }
-int Datapath::jiffies_fd() const { return bpf_program__fd(skeleton_->progs.nx_jiffies); }
 
 }  // namespace natrix::loader

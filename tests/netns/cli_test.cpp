@@ -4,7 +4,9 @@
 #include <bpf/libbpf.h>
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "loader/clock.h"
 #include "maps/abi/config.h"
@@ -32,14 +34,20 @@ nx_addr Mapped(const char* text) {
   return address;
 }
 
+std::string PinsOf(const support::Process& daemon) {
+  return "/proc/" + std::to_string(daemon.pid()) + "/root" + kPins;
+}
+
+std::uint32_t JiffiesOf(const support::Process& daemon) {
+  const UniqueFd program(bpf_obj_get((PinsOf(daemon) + "/progs/nx_jiffies").c_str()));
+  return loader::ReadJiffies(program.get()).value();
+}
+
 // Writes flows as the datapath does: both halves.
 class FlowWriter {
  public:
   explicit FlowWriter(const support::Process& daemon)
-      : root_("/proc/" + std::to_string(daemon.pid()) + "/root" + kPins) {
-    const UniqueFd jiffies(bpf_obj_get((root_ + "/progs/nx_jiffies").c_str()));
-    now_ = loader::ReadJiffies(jiffies.get()).value();
-  }
+      : root_(PinsOf(daemon)), now_(JiffiesOf(daemon)) {}
 
   void Write(const std::string& map, const nx_tuple& original, const char* masquerade,
              nx_state state, std::uint32_t age) {
@@ -74,7 +82,7 @@ class FlowWriter {
 
  private:
   std::string root_;
-  std::uint32_t now_ = 0;
+  std::uint32_t now_;
 };
 
 nx_tuple Tuple(const char* src, std::uint16_t sport, const char* dst, std::uint16_t dport,
@@ -109,6 +117,21 @@ TEST_F(Cli, FlowsShowsLiveOnesOfBothTablesOnce) {
                                                   "sport": 50000, "dport": 443})"));
   EXPECT_EQ(tcp.at("reason"), "MASQ_OUTGOING");
   EXPECT_NEAR(tcp.at("secondsLeft").get<double>(), 432000, 60);
+}
+
+// Long enough that a machine that stands still between two readings changes little.
+TEST_F(Cli, StatusTellsHowManyJiffiesASecondHas) {
+  using Clock = std::chrono::steady_clock;
+  const auto daemon = Start();
+  const std::uint32_t first = JiffiesOf(daemon);
+  const auto start = Clock::now();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  const std::uint32_t passed = JiffiesOf(daemon) - first;
+  const std::chrono::duration<double> seconds = Clock::now() - start;
+
+  const double hz = NatrixJson({"status"}).at("hz").get<double>();
+
+  EXPECT_NEAR(hz * seconds.count() / passed, 1, 0.15);
 }
 
 TEST_F(Cli, FlowsFiltersByAddressPrefixAndProtocol) {

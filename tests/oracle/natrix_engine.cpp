@@ -28,12 +28,12 @@ class NatrixEngine : public Engine {
     if (!daemon_.IsRunning()) return ApplyFile(Path());
     const std::size_t so_far = daemon_.Output().size();
     daemon_.Signal(SIGHUP);
-    daemon_.WaitForLine(" reload ok ", support::milliseconds(10000), so_far);
+    daemon_.WaitForLine(" reload ok ", support::milliseconds(60000), so_far);
   }
 
   void ApplyFile(const std::string& path) override {
     daemon_ = support::Process(&scene_.node(), {ProgramPath("natrixd"), "--config", path});
-    daemon_.WaitForLine(" ready ");
+    daemon_.WaitForLine(" ready ", support::milliseconds(60000));
   }
 
   void Forget() override {

@@ -17,9 +17,8 @@ using support::Word;
 
 namespace {
 
-// A packet whose fate is decided is there when send(2) returns, since veth and bridge work in the
-// sender's softirq.  These are for a machine that is busy; patience ends before a socket of the
-// node's sends its SYN-ACK again.
+// For what a timer, or another thread, has part in; patience ends before a socket of the node's
+// sends its SYN-ACK again.
 constexpr milliseconds kSilence{2};
 constexpr milliseconds kPatience{800};
 
@@ -89,8 +88,10 @@ TwoNodes::Outcome TwoNodes::Happen(const std::function<std::vector<Bytes>(Side&)
     return outcome;
   }
   Sent sent;
+  fence_.Raise();
   sent.left = act(left_);
   sent.right = act(right_);
+  fence_.Wait();
   const auto start = std::chrono::steady_clock::now();
   for (;;) {
     Gather(outcome);

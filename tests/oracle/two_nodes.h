@@ -13,6 +13,7 @@
 #include "tests/oracle/engine.h"
 #include "tests/oracle/scene.h"
 #include "tests/support/build.h"
+#include "tests/support/fence.h"
 #include "tests/support/mark_witness.h"
 
 namespace natrix::oracle {
@@ -35,8 +36,8 @@ class TwoNodes {
   Side& left() { return left_; }
   Side& right() { return right_; }
 
-  // Lets `act` happen on each side, gathers what arrives until both agree, or until the right to
-  // be slow is used up.
+  // Lets `act` happen on each side and gathers what arrives once all of that was worked off, and
+  // longer while the two differ, until the right to be slow is used up.
   struct Outcome {
     std::vector<Seen> left;
     std::vector<Seen> right;
@@ -52,6 +53,7 @@ class TwoNodes {
   Side left_;
   Side right_;
   support::MarkWitness witness_;
+  support::Fence fence_;
   std::vector<support::MarkWitness::Sight> sights_;
   model::Config config_;
 };

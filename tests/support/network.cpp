@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "tests/support/process.h"
 #include "tests/support/setup_error.h"
@@ -29,6 +33,24 @@ void MakeQuiet(const Namespace& ns, const std::string& device) {
   TrySysctl(ns, base + "addr_gen_mode", "1");
 }
 
+// Until the kernel noticed the carrier (net/core/link_watch.c, in a workqueue) the device has no
+// queue and drops what it is given, with success.
+void AwaitCarrier(const Namespace& ns, const std::string& device) {
+  using std::chrono::steady_clock;
+  const InNetwork in(ns);
+  const UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) ThrowErrno("socket to look at " + device);
+  const auto limit = steady_clock::now() + std::chrono::seconds(30);
+  for (;;) {
+    ifreq request{};
+    device.copy(request.ifr_name, IFNAMSIZ - 1);
+    if (::ioctl(fd.get(), SIOCGIFFLAGS, &request) != 0) ThrowErrno("flags of " + device);
+    if (request.ifr_flags & IFF_RUNNING) return;
+    if (steady_clock::now() > limit) throw SetupError(ns.name() + ": no carrier on " + device);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 }  // namespace
 
 void MakeVeth(const VethEnd& one, const VethEnd& other) {
@@ -41,6 +63,7 @@ void MakeVeth(const VethEnd& one, const VethEnd& other) {
     MakeQuiet(end->ns, end->device);
     Ip(end->ns, fmt::format("link set {} up\n", end->device));
   }
+  for (const VethEnd* end : {&one, &other}) AwaitCarrier(end->ns, end->device);
 }
 
 void MakeBridge(const Namespace& ns, const std::string& device, const std::string& mac) {

@@ -21,8 +21,8 @@ struct VethEnd {
   std::string mac;  // "02:00:00:00:00:01"; a neighbour can then be written down beforehand
 };
 
-// Both ends up.  No IPv6 duplicate address detection, router solicitation or kernel-made
-// link-local address on either: nothing is sent that a test did not ask for.
+// Both ends up and with carrier.  No IPv6 duplicate address detection, router solicitation or
+// kernel-made link-local address on either: nothing is sent that a test did not ask for.
 void MakeVeth(const VethEnd& one, const VethEnd& other);
 
 // A bridge without spanning tree or snooping, up.

@@ -47,7 +47,7 @@ class Process {
   std::string Output() const;
   // Waits until some line contains `text`, looking from byte `from` of the output on.  Throws
   // with the output when it ends before or `limit` passes.
-  void WaitForLine(std::string_view text, milliseconds limit = milliseconds(10000),
+  void WaitForLine(std::string_view text, milliseconds limit = milliseconds(30000),
                    std::size_t from = 0);
   void Signal(int signal);
   // Its exit status as in Finished; nullopt when it still runs after `limit`.

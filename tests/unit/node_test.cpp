@@ -63,13 +63,13 @@ TEST(LoadHint, FitsTheFailure) {
   EXPECT_THAT(loader::LoadHint(EIO, ""), IsEmpty());
 }
 
-TEST(RoundHz, TakesTheNearestThatAKernelCanHave) {
-  EXPECT_EQ(loader::RoundHz(99.2), 100U);
-  EXPECT_EQ(loader::RoundHz(267), 250U);
-  EXPECT_EQ(loader::RoundHz(283), 300U);
-  EXPECT_EQ(loader::RoundHz(1016), 1000U);
-  EXPECT_EQ(loader::RoundHz(500), 0U);
-  EXPECT_EQ(loader::RoundHz(0), 0U);
+TEST(HzOfTick, IsTheKernelsConfiguredValue) {
+  EXPECT_EQ(loader::HzOfTick({0, 10'000'000}), 100U);
+  EXPECT_EQ(loader::HzOfTick({0, 4'000'000}), 250U);
+  EXPECT_EQ(loader::HzOfTick({0, 3'333'333}), 300U);
+  EXPECT_EQ(loader::HzOfTick({0, 1'000'000}), 1000U);
+  EXPECT_EQ(loader::HzOfTick({0, 0}), 0U);
+  EXPECT_EQ(loader::HzOfTick({1, 0}), 0U);
 }
 
 TEST(PortList, ReadsWhatTheKernelWrites) {

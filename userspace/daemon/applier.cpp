@@ -136,14 +136,6 @@ Result<std::shared_ptr<const compile::Services>> Applier::Services() {
   return sides_[generation_ & 1].services;
 }
 
-Result<std::uint32_t> Applier::RecordedHz() const {
-  const auto generation = maps_.generation.At(0);
-  if (!generation) return std::unexpected(generation.error());
-  const auto config = maps_.config.At(generation->number & 1);
-  if (!config) return std::unexpected(config.error());
-  return config->hz;
-}
-
 Result<> Applier::ReadLive() {
   const auto generation = maps_.generation.At(0);
   if (!generation) return std::unexpected(generation.error());

@@ -49,9 +49,6 @@ class Applier {
   // What nx_subnet holds on the side in force.
   Result<Parts<std::uint32_t, nx_subnet>> Subnets();
 
-  // Jiffies per second as an earlier natrixd recorded it; 0 when none did.
-  Result<std::uint32_t> RecordedHz() const;
-
  private:
   struct Side {
     Table<nx_prefix, nx_net> net;

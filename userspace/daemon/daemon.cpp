@@ -92,7 +92,6 @@ Result<> Daemon::LoadDatapath(const model::Flows& flows) {
   auto maps = maps::ConfigMaps::Open([&](const char* name) { return datapath_->MapFd(name); });
   if (!maps) return std::unexpected(std::move(maps).error());
   applier_.emplace(*std::move(maps));
-  if (auto learnt = LearnHz(); !learnt) return learnt;
   if (auto started = loader::StartClock(datapath_->clock_start_fd()); !started) return started;
 
   auto attacher = loader::MakeAttacher(root_, options_.method);
@@ -102,18 +101,6 @@ Result<> Daemon::LoadDatapath(const model::Flows& flows) {
   auto probes = ProbeSteering::Create(root_, *attacher_, datapath_->programs(), log_);
   if (!probes) return std::unexpected(std::move(probes).error());
   probes_.emplace(*std::move(probes));
-  return {};
-}
-
-Result<> Daemon::LearnHz() {
-  const auto recorded = applier_->RecordedHz();
-  if (!recorded) return std::unexpected(recorded.error());
-  hz_ = *recorded;
-  if (hz_ != 0) return {};
-  const auto measured = loader::MeasureHz(datapath_->jiffies_fd());
-  if (!measured) return std::unexpected(measured.error());
-  hz_ = *measured;
-  log_.info("clock hz={}", hz_);
   return {};
 }
 
@@ -244,14 +231,14 @@ void Daemon::RestorePins() {
 }
 
 Result<> Daemon::Reconcile() {
-  auto host = AskHost();
+  auto host = ReadHost();
   if (!host) return std::unexpected(std::move(host).error());
   compile::FollowHost(config_, *host, wanted_);
   return Follow(config_, wanted_);
 }
 
 Result<> Daemon::Adopt(model::Config config) {
-  auto host = AskHost();
+  auto host = ReadHost();
   if (!host) return std::unexpected(std::move(host).error());
   auto previous = applier_->Subnets();
   if (!previous) return std::unexpected(std::move(previous).error());
@@ -267,12 +254,6 @@ Result<> Daemon::Adopt(model::Config config) {
   config_ = std::move(config);
   wanted_ = std::move(wanted);
   return {};
-}
-
-Result<model::Host> Daemon::AskHost() const {
-  auto host = ReadHost();
-  if (host) host->hz = hz_;
-  return host;
 }
 
 Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& wanted) {

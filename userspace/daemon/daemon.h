@@ -60,7 +60,6 @@ class Daemon {
   Daemon(const Options& options, spdlog::logger& log);
   std::optional<StartFailure> TryStart();
   Result<> LoadDatapath(const model::Flows& flows);
-  Result<> LearnHz();
   Result<> OpenSources();
 
   void Reload();
@@ -78,7 +77,6 @@ class Daemon {
   // Puts another configuration in force; on an error the one before is still config_.
   Result<> Adopt(model::Config config);
   Result<> Follow(const model::Config& config, const compile::Wanted& wanted);
-  Result<model::Host> AskHost() const;
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
   bool AttachOne(std::uint32_t ifindex, const Managed& device);
@@ -96,7 +94,6 @@ class Daemon {
   std::optional<loader::PinRootLock> lock_;
   model::Config config_;
   compile::Wanted wanted_;  // of config_ and the host as it was last asked
-  std::uint32_t hz_ = 0;
   std::optional<loader::Datapath> datapath_;
   std::optional<Applier> applier_;
   MetricsServer metrics_;  // behind datapath_: it borrows fds

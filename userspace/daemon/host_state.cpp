@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 
+#include "loader/clock.h"
 #include "userspace/base/file.h"
 #include "userspace/base/rtnetlink.h"
 #include "userspace/daemon/port_list.h"
@@ -130,6 +131,8 @@ Result<model::Host> ReadHost() {
   model::Host host;
   for (auto& [ifindex, device] : devices) host.devices.push_back(std::move(device));
   if (auto done = ReadPorts(host); !done) return std::unexpected(std::move(done).error());
+  host.hz = loader::KernelHz();
+  if (host.hz == 0) return Fail("the kernel does not tell how long a jiffy is");
   return host;
 }
 

@@ -6,8 +6,8 @@
 
 namespace natrix::daemon {
 
-// The devices, addresses and port settings of this network namespace, asked anew.  `hz` is left
-// as it is by default: rtnetlink does not know it.
+// The devices, addresses and port settings of this network namespace, and the kernel's tick, asked
+// anew.
 Result<model::Host> ReadHost();
 
 }  // namespace natrix::daemon
