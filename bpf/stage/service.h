@@ -29,6 +29,7 @@
 /* What became of the choice. */
 struct nx_choice {
 	struct nx_backend to;
+	__u32 index;	 /* in its list */
 	__u32 sticky;	 /* the Service port that remembers it for the client */
 	__u8 masquerade; /* 1: KUBE-MARK-MASQ */
 };
@@ -49,6 +50,11 @@ static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 	return device && device->cluster;
 }
 
+/* Jiffies by which another CPU may have seen a client later than "now", which
+ * is no age.
+ */
+#define NX_LATER 100
+
 /* A client's endpoint, if it has one that is still listed (xt_recent's
  * --rcheck --seconds --reap); 0: it has.
  */
@@ -59,28 +65,37 @@ NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
 	struct nx_affinity_key key = {};
 	struct nx_backend_key at = {};
 	struct nx_affinity *affinity;
+	bool listed;
+	__u32 age;
 
 	if (!pkt || !service || !choice)
 		return -1;
 	key.client = pkt->tuple.src;
 	key.service = service->number;
 	affinity = bpf_map_lookup_elem(&nx_affinity, &key);
-	if (!affinity || now_jiffies() - affinity->seen >= service->affinity)
+	if (!affinity)
+		return -1;
+	age = now_jiffies() - affinity->seen;
+	if (age + NX_LATER >= service->affinity + NX_LATER)
 		return -1;
 	at.service = service->number;
 	at.list = list;
-	choice->to = affinity->backend;
-	return backend_listed(pkt->side, &at,
-			      list == NX_BACKENDS_LOCAL ? service->local :
-							  service->all,
-			      &choice->to) ?
-		       0 :
-		       -1;
+	at.index = affinity->index;
+	choice->to.addr = affinity->addr;
+	choice->to.port = affinity->port;
+	listed = backend_listed(pkt->side, &at,
+				list == NX_BACKENDS_LOCAL ? service->local :
+							    service->all,
+				&choice->to);
+	choice->index = at.index;
+	return listed ? 0 : -1;
 }
 
-/* The endpoint that its flow has, whoever claimed that. */
+/* The endpoint that its flow has, whoever claimed that; of another one the
+ * index is wrong, and costs a search.
+ */
 NX_GLOBAL int affinity_set(const struct nx_pkt *pkt, const struct nx_flow *flow,
-			   __u32 number)
+			   __u32 number, __u32 index)
 {
 	struct nx_affinity_key key = {};
 	struct nx_affinity entry = {};
@@ -89,8 +104,9 @@ NX_GLOBAL int affinity_set(const struct nx_pkt *pkt, const struct nx_flow *flow,
 		return 0;
 	key.client = pkt->tuple.src;
 	key.service = number;
-	entry.backend.addr = flow->dst;
-	entry.backend.port = flow->dport;
+	entry.addr = flow->dst;
+	entry.port = flow->dport;
+	entry.index = index;
 	entry.seen = now_jiffies();
 	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
 	return 0;
@@ -113,6 +129,7 @@ static __always_inline int service_pick(const struct nx_pkt *pkt,
 		if (!backend)
 			return NX_R_NO_ENDPOINT;
 		choice->to = *backend;
+		choice->index = key.index;
 	}
 	/* Its CRC covers the ports, and all bytes: it cannot be mended. */
 	if (pkt->tuple.proto == NX_L4_SCTP &&
@@ -196,6 +213,7 @@ NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	if (choice.masquerade || skb->mark & config->mark_masquerade)
 		s->entry.flags = NX_FLOW_MASQUERADE;
 	s->sticky = choice.sticky;
+	s->sticky_index = choice.index;
 	return why;
 }
 
@@ -224,6 +242,6 @@ stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 		return NULL;
 	flow = dnat_claim(pkt, &s->entry);
 	if (flow && s->sticky)
-		affinity_set(pkt, flow, s->sticky);
+		affinity_set(pkt, flow, s->sticky, s->sticky_index);
 	return flow;
 }
