@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "tests/bpf/services.h"
 
@@ -195,6 +199,88 @@ TEST_P(Services, AClientKeepsItsEndpointWhileThatIsListed) {
                 [&](const auto& endpoint) { return endpoint.addresses[0] == Ip(first); });
   Apply();
   EXPECT_NE(Call(cast().web, cast().service, 80, 21000).dst(), first);
+}
+
+TEST_P(Services, AClientKeepsItsEndpointWhereverThatIsListed) {
+  web().affinity_seconds = 10800;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod)}};
+  Apply();
+  const std::string first = Call(cast().web, cast().service, 80, 20000).dst();
+  const auto list = web().endpoints[0];
+  const auto mine =
+      std::ranges::find_if(list, [&](const auto& e) { return e.addresses[0] == Ip(first); });
+  const std::vector<model::ServiceEndpoint> others = {Endpoint(cast().join),
+                                                      Endpoint(cast().other_node)};
+  std::uint16_t sport = 20001;
+  for (std::size_t at = 0; at <= others.size(); ++at) {
+    web().endpoints[0] = others;
+    web().endpoints[0].insert(web().endpoints[0].begin() + static_cast<std::ptrdiff_t>(at), *mine);
+    Apply();
+    for (int i = 0; i < 5; ++i)
+      EXPECT_EQ(Call(cast().web, cast().service, 80, sport++).dst(), first) << at;
+  }
+}
+
+TEST_P(Services, AClientIsForgottenAfterItsTimeAndNotBefore) {
+  web().affinity_seconds = 10;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod)}};
+  Apply();
+  std::uint16_t sport = 20000;
+  const auto call = [&] { return Call(cast().web, cast().service, 80, sport++).dst(); };
+  const std::string first = call();
+  const int fd = bpf_map__fd(skel()->maps.nx_affinity);
+  const auto seen_ago = [&](std::uint32_t jiffies) {
+    nx_affinity_key key{};
+    nx_affinity entry{};
+    ASSERT_EQ(bpf_map_get_next_key(fd, nullptr, &key), 0);
+    ASSERT_EQ(bpf_map_lookup_elem(fd, &key, &entry), 0);
+    entry.seen = Jiffies() - jiffies;
+    ASSERT_EQ(bpf_map_update_elem(fd, &key, &entry, BPF_ANY), 0);
+  };
+  const auto later = static_cast<std::uint32_t>(-5);  // by another CPU
+  for (int i = 0; i < 20; ++i) {
+    seen_ago(i % 2 == 0 ? 9 * kHz : later);
+    EXPECT_EQ(call(), first);
+  }
+  std::map<std::string, int> chosen;
+  for (int i = 0; i < 40; ++i) {
+    seen_ago(10 * kHz + 1);
+    ++chosen[call()];
+  }
+  EXPECT_EQ(chosen.size(), 3U) << "of three a given one is unseen once in ten million times";
+}
+
+// Nanoseconds in the kernel for a client's second connection, the first packet of it.
+TEST_P(Services, AThousandEndpointsCostAClientWithAffinityLittleMoreThanTwo) {
+  const auto median_of = [&](int endpoints) {
+    web().affinity_seconds = 10800;
+    web().endpoints[0].clear();
+    for (int i = 0; i < endpoints; ++i)
+      web().endpoints[0].push_back(
+          Endpoint(fmt::format("{}{}", v6() ? "fd00:10:16::1:" : "10.16.1.", i % 250 + 1).c_str()));
+    for (int i = 0; i < endpoints; ++i)
+      web().endpoints[0][static_cast<std::size_t>(i)].port =
+          static_cast<std::uint16_t>(8080 + i / 250);
+    Apply();
+    std::vector<std::uint32_t> costs;
+    for (int i = 0; i < 300; ++i) {
+      PacketSpec syn = Tcp(cast().web, cast().service);
+      syn.sport = static_cast<std::uint16_t>(1024 + i + endpoints);
+      syn.src = fmt::format("{}{}", v6() ? "2001:db8::1:" : "198.51.100.", i % 10 + 1);
+      const Bytes frame = Build(syn, {"02:00:00:00:00:01", "00:00:00:00:00:00"})[0];
+      LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
+                  .data_size_in = static_cast<std::uint32_t>(frame.size()));
+      const InNetwork inside(ns());
+      EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skel()->progs.nx_uplink_in), &run), 0);
+      if (i >= 10) costs.push_back(run.duration);
+    }
+    std::ranges::nth_element(costs, costs.begin() + 145);
+    return costs[145];
+  };
+  const auto two = median_of(2), thousand = median_of(1000);
+  fmt::print("a new flow of a known client: {} ns with 2 endpoints, {} ns with 1000\n", two,
+             thousand);
+  EXPECT_LT(thousand, 4 * two);
 }
 
 TEST_P(Services, AnEndpointOnTheNodeItselfIsDecidedAtOnce) {

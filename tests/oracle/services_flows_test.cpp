@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Services beside flows that are none of theirs, and on a device that has no address.
+#include <fmt/core.h>
+
 #include "tests/oracle/services_fixture.h"
 #include "tests/support/network.h"
 
@@ -16,10 +18,17 @@ class ServiceFlows : public ServiceOracle {
     spec.sport = sport;
     return spec;
   }
-  // As the devices of single pods are, Calico's way.
+  // As the devices of single pods are, Calico's way.  With its last IPv4 address a device loses its
+  // routes and neighbours.
   void TakeAddressesOfThePodDevice() {
-    for (Side* side : {&nodes_.left(), &nodes_.right()})
-      support::Ip(side->scene.node(), "addr flush dev ovn0 scope global\n");
+    for (Side* side : {&nodes_.left(), &nodes_.right()}) {
+      const support::Namespace& node = side->scene.node();
+      support::Ip(node, "addr flush dev ovn0 scope global\n");
+      if (family() == Family::kIpv4)
+        support::Ip(node, fmt::format("route replace 10.16.0.0/13 dev ovn0 src {}\n"
+                                      "neigh replace {} lladdr {} dev ovn0 nud permanent\n",
+                                      cast().node, cast().pod1, MacOf(Place::kPod1)));
+    }
   }
 };
 ORACLE_FAMILIES(ServiceFlows);
