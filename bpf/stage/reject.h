@@ -44,8 +44,9 @@ static __always_inline bool may_be_answered(struct __sk_buff *skb,
 {
 	const struct nx_addr *src = &pkt->tuple.src;
 
-	if (skb->pkt_type == PACKET_BROADCAST ||
-	    skb->pkt_type == PACKET_MULTICAST || is_loopback(src, pkt->v6))
+	if ((skb->pkt_type != PACKET_HOST &&
+	     skb->pkt_type != PACKET_OTHERHOST) ||
+	    is_loopback(src, pkt->v6))
 		return false;
 	if (pkt->v6) /* a v4-mapped one, ip6_rcv() drops */
 		return src->byte[0] != 0xff && !addr_is_zero(src) &&

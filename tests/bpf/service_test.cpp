@@ -266,7 +266,8 @@ TEST_P(Services, AThousandEndpointsCostAClientWithAffinityLittleMoreThanTwo) {
     for (int i = 0; i < 300; ++i) {
       PacketSpec syn = Tcp(cast().web, cast().service);
       syn.sport = static_cast<std::uint16_t>(1024 + i + endpoints);
-      syn.src = fmt::format("{}{}", v6() ? "2001:db8::1:" : "198.51.100.", i % 10 + 1);
+      syn.src = fmt::format("{}{}", v6() ? "2001:db8::1:" : "198.51.100.",
+                            (endpoints == 2 ? 1 : 101) + i % 10);
       const Bytes frame = Build(syn, {"02:00:00:00:00:01", "00:00:00:00:00:00"})[0];
       LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
                   .data_size_in = static_cast<std::uint32_t>(frame.size()));
