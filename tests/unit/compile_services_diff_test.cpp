@@ -24,7 +24,7 @@ model::Config Three() {
 
 TEST(ServiceNumbers, AreOfAPortInAFamilyAndSharedByItsAddresses) {
   model::Config config = Three();
-  config.services[1].external_ips = {Addr("172.18.0.60")};
+  config.services[1].Edit().external_ips = {Addr("172.18.0.60")};
   const auto services = Compile(config, Host()).services;
 
   EXPECT_NE(NumberAt(*services, "10.96.0.2"), 0u);
@@ -42,8 +42,8 @@ TEST(ServiceNumbers, StayWhenAServiceChangesMovesOrLosesItsNeighbours) {
   const std::uint32_t a = NumberAt(*before.services, "10.96.0.1");
 
   config.services.erase(config.services.begin());
-  config.services[0].endpoints[0].push_back(Endpoint({"10.16.0.9"}));
-  config.services[0].ports[0].port = 81;
+  config.services[0].Edit().endpoints[0].push_back(Endpoint({"10.16.0.9"}));
+  config.services[0].Edit().ports[0].port = 81;
   std::swap(config.services[0], config.services[1]);
   config.services.push_back(Service("d", {"10.96.0.4"}, {}));
   const Wanted after = After(config, before);
@@ -78,7 +78,7 @@ TEST(ServiceNumbers, AreKnownAgainFromTheMaps) {
 TEST(ServiceDiff, OneEndpointIsOneEntry) {
   model::Config config = Three();
   const Wanted before = Compile(config, Host());
-  config.services[1].endpoints[0][0] = Endpoint({"10.16.0.9"});
+  config.services[1].Edit().endpoints[0][0] = Endpoint({"10.16.0.9"});
 
   const Wanted after = After(config, before);
   const ServiceEdits edits = Diff(*before.services, *after.services);
@@ -100,7 +100,7 @@ TEST(ServiceDiff, NothingIsMadeWhenNothingChanged) {
 TEST(ServiceDiff, AnAddressThatMovesToAnotherServiceIsWrittenAndNotErased) {
   model::Config config = Three();
   const Wanted before = Compile(config, Host());
-  std::swap(config.services[0].cluster_ips, config.services[2].cluster_ips);
+  std::swap(config.services[0].Edit().cluster_ips, config.services[2].Edit().cluster_ips);
 
   const ServiceEdits edits = Diff(*before.services, *After(config, before).services);
 
@@ -123,7 +123,7 @@ TEST(ServiceSizes, AreThoseOfTheTables) {
   model::Config config = Three();
   Wanted wanted = Compile(config, Host());
   config.services.erase(config.services.begin() + 1);
-  config.services[0].external_ips = {Addr("172.18.0.60")};
+  config.services[0].Edit().external_ips = {Addr("172.18.0.60")};
   wanted = After(config, wanted);
 
   const Services::Sizes sizes = wanted.services->entries();

@@ -65,7 +65,7 @@ bool HeedsZones(const std::vector<Candidate>& all, const std::string& zone) {
 class Maker {
  public:
   Maker(ServicePart& part, const ServiceNode& node)
-      : part_(part), service_(part.service), node_(node) {}
+      : part_(part), service_(*part.service), node_(node) {}
 
   void Make() {
     for (std::size_t port = 0; port < service_.ports.size(); ++port)
@@ -231,7 +231,7 @@ bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family)
   return !listed;
 }
 
-ServicePart MakeServicePart(const Service& service,
+ServicePart MakeServicePart(const model::Shared<Service>& service,
                             std::vector<std::array<std::uint32_t, 2>> numbers,
                             const ServiceNode& node) {
   ServicePart part{

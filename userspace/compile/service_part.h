@@ -6,7 +6,7 @@
 namespace natrix::compile {
 
 // All but `numbers` is made of `service`.
-ServicePart MakeServicePart(const model::Service& service,
+ServicePart MakeServicePart(const model::Shared<model::Service>& service,
                             std::vector<std::array<std::uint32_t, 2>> numbers,
                             const ServiceNode& node);
 

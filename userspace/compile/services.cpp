@@ -116,8 +116,8 @@ void Count(Services& services, const Changed& changed) {
     add(services.in_parts.source, part.entries.source.size());
     for (const auto& [key, value] : part.entries.service)
       if (IsAny(Address{key.addr})) add(services.at_any_address, 1);
-    for (const model::PortOfService& port : part.service.ports) reserve(port.node_port, by);
-    reserve(part.service.health_check_node_port, by);
+    for (const model::PortOfService& port : part.service->ports) reserve(port.node_port, by);
+    reserve(part.service->health_check_node_port, by);
   };
   for (const ServicePart* part : changed.gone) count(*part, -1);
   for (const ServicePart* part : changed.come) count(*part, 1);
@@ -214,7 +214,7 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
                                              const std::shared_ptr<const Services>& previous) {
   static const auto none = std::make_shared<const Services>();
   const Services& old = previous ? *previous : *none;
-  const std::vector<Service>& wanted = config.services;
+  const std::vector<model::Shared<Service>>& wanted = config.services;
   auto made = std::make_shared<Services>();
   made->node = {.name = config.node.name,
                 .zone = config.node.zone,
@@ -258,11 +258,11 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
     }
   }
   for (std::size_t c = 0; c < changed.size(); ++c) {
-    const Service& service = wanted[changed[c].first];
+    const model::Shared<Service>& service = wanted[changed[c].first];
     for (auto& both : given[c])
       for (const Family family : kFamilies)
         if (auto& number = both[static_cast<std::size_t>(family)];
-            number == 0 && model::FirstOf(service.cluster_ips, family))
+            number == 0 && model::FirstOf(service->cluster_ips, family))
           number = numbers.Next();
     parts[changed[c].first] = std::make_shared<const ServicePart>(
         MakeServicePart(service, std::move(given[c]), made->node));

@@ -40,7 +40,7 @@ struct ServiceNode {
 
 // What the maps hold for one Service.
 struct ServicePart {
-  model::Service service;
+  model::Shared<model::Service> service;
   // Of its ports, IPv4's and IPv6's; 0: the Service is not of that family.
   std::vector<std::array<std::uint32_t, 2>> numbers;
   ServiceEntries entries;

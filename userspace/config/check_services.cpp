@@ -151,7 +151,7 @@ void CheckDetection(const Decoded& decoded, Diagnostics& diagnostics) {
         proxy.cluster_cidrs.end())
       continue;
     for (std::size_t i = 0; i < decoded.config.services.size(); ++i) {
-      const std::vector<Address>& ips = decoded.config.services[i].cluster_ips;
+      const std::vector<Address>& ips = decoded.config.services[i]->cluster_ips;
       const auto found = std::ranges::find(ips, family, &Address::family);
       if (found == ips.end()) continue;
       diagnostics.Error(

@@ -179,7 +179,7 @@ void DecodeIpvs(const Mapping& map, Decoded& out) {
 
 }  // namespace
 
-Decoded Decode(const Node& root, Diagnostics& diagnostics) {
+Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagnostics) {
   Decoded out;
   const std::optional<Mapping> top = Mapping::Open(root, "", diagnostics);
   if (!top) return out;
@@ -204,7 +204,7 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
   if (const auto timeouts = top->Sub("timeouts"))
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
       timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);
-  DecodeServices(*top, out);
+  DecodeServices(*top, before, out);
   return out;
 }
 

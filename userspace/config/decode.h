@@ -89,7 +89,8 @@ struct Decoded {
 };
 
 // Reads every word by the table in keys.h.  What cannot be read is reported and left at its
-// default, or out of its list, so that the rest can still be judged.
-Decoded Decode(const Node& root, Diagnostics& diagnostics);
+// default, or out of its list, so that the rest can still be judged.  What is as it was in `before`
+// (load.h) is shared with it.
+Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagnostics);
 
 }  // namespace natrix::config

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -211,7 +213,41 @@ void DecodeEndpoint(const Mapping& map, model::Service& service, std::vector<Wri
   service.endpoints[*port].push_back(std::move(endpoint));
 }
 
-void DecodeService(const Mapping& map, Decoded& out) {
+// The Services of the configuration before: a change is of a few among thousands, which nobody
+// need compare again whose place is the same.
+class Known {
+ public:
+  using List = std::vector<model::Shared<model::Service>>;
+
+  explicit Known(const List& before) : before_(before) {}
+
+  // The one of before that is like it, or else itself.
+  model::Shared<model::Service> Or(model::Service service) {
+    const bool found =
+        (next_ < before_.size() && NameOf(before_[next_]) == NameOf(service)) || Seek(service);
+    if (found && *before_[next_++] == service) return before_[next_ - 1];
+    return service;
+  }
+
+ private:
+  using Name = std::pair<std::string_view, std::string_view>;
+
+  static Name NameOf(const model::Service& service) { return {service.name_space, service.name}; }
+
+  bool Seek(const model::Service& service) {
+    if (index_.empty())
+      for (std::size_t i = 0; i < before_.size(); ++i) index_.emplace(NameOf(before_[i]), i);
+    const auto found = index_.find(NameOf(service));
+    if (found != index_.end()) next_ = found->second;
+    return found != index_.end();
+  }
+
+  const List& before_;
+  std::size_t next_ = 0;  // behind the one that was found last
+  std::map<Name, std::size_t> index_;
+};
+
+void DecodeService(const Mapping& map, Known& known, Decoded& out) {
   model::Service service;
   Places::Service places;
   service.name_space = "default";
@@ -242,16 +278,18 @@ void DecodeService(const Mapping& map, Decoded& out) {
   for (const Mapping& endpoint : map.SubList("endpoints"))
     DecodeEndpoint(endpoint, service, written);
   CheckTwice(written, map.diagnostics());
-  out.config.services.push_back(std::move(service));
+  out.config.services.push_back(known.Or(std::move(service)));
   out.places.services.push_back(std::move(places));
 }
 
 }  // namespace
 
-void DecodeServices(const Mapping& top, Decoded& out) {
+void DecodeServices(const Mapping& top, const model::Config* before, Decoded& out) {
   if (const auto proxy = top.Sub("kubeProxy")) DecodeKubeProxy(*proxy, out);
   out.config.services.reserve(top.Items("services").size());
-  for (const Mapping& service : top.SubList("services")) DecodeService(service, out);
+  static const Known::List none;
+  Known known(before == nullptr ? none : before->services);
+  for (const Mapping& service : top.SubList("services")) DecodeService(service, known, out);
 }
 
 }  // namespace natrix::config
