@@ -4,20 +4,20 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
+
+#include "userspace/compile/jiffies.h"
 
 namespace natrix::compile {
 namespace {
 
 using model::Address;
 using model::Family;
+using model::kFamilies;
 using model::Prefix;
 using model::Service;
 using model::ServiceEndpoint;
 using model::TrafficPolicy;
-
-constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 Address AnyOf(Family family) {
   return family == Family::kIpv4 ? *Address::Parse("0.0.0.0") : Address{};
@@ -125,9 +125,7 @@ class Maker {
     }
     unsigned flags = 0;
     if (service_.affinity_seconds) {
-      const std::uint64_t jiffies = std::uint64_t{*service_.affinity_seconds} * node_.hz;
-      value.affinity = static_cast<__u32>(
-          std::min<std::uint64_t>(jiffies, std::numeric_limits<std::int32_t>::max()));
+      value.affinity = Jiffies(*service_.affinity_seconds, node_.hz);
       flags |= NX_SERVICE_AFFINITY;
     }
     has_endpoints_ = std::ranges::any_of(
@@ -163,7 +161,7 @@ class Maker {
                 : external);
     if (port.node_port == 0) return;
     part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), external);
-    if (AtAnyAddress(node_.node_port_addresses, family))
+    if (model::AtAnyAddress(node_.node_port_addresses, family))
       part_.entries.service.push_back(part_.node_ports.back());
     else if (!IsServed(external))
       part_.entries.service.emplace_back(key(AnyOf(family), port.node_port), Unserved(external));
@@ -218,18 +216,6 @@ class Maker {
 };
 
 }  // namespace
-
-bool IsAny(const Address& address) { return address == AnyOf(address.family()); }
-
-bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {
-  bool listed = false;
-  for (const Prefix& range : node_port_addresses) {
-    if (range.family() != family) continue;
-    if (range.length == 0) return true;
-    listed = true;
-  }
-  return !listed;
-}
 
 ServicePart MakeServicePart(const model::Shared<Service>& service,
                             std::vector<std::array<std::uint32_t, 2>> numbers,

@@ -14,12 +14,11 @@ namespace {
 
 using model::Address;
 using model::Family;
+using model::kFamilies;
 using model::Service;
 
 using PartPointer = std::shared_ptr<const ServicePart>;
 using PartList = std::vector<PartPointer>;
-
-constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 bool SameName(const Service& a, const Service& b) {
   return a.name == b.name && a.name_space == b.name_space;
@@ -115,17 +114,12 @@ void Count(Services& services, const Changed& changed) {
     add(services.in_parts.backend, part.entries.backend.size());
     add(services.in_parts.source, part.entries.source.size());
     for (const auto& [key, value] : part.entries.service)
-      if (IsAny(Address{key.addr})) add(services.at_any_address, 1);
+      if (Address{key.addr}.IsUnspecified()) add(services.at_any_address, 1);
     for (const model::PortOfService& port : part.service->ports) reserve(port.node_port, by);
     reserve(part.service->health_check_node_port, by);
   };
   for (const ServicePart* part : changed.gone) count(*part, -1);
   for (const ServicePart* part : changed.come) count(*part, 1);
-}
-
-bool IsLoopback(const Address& address) {
-  static const Address kLoopback6 = *Address::Parse("::1");
-  return address.family() == Family::kIpv4 ? address.bytes.byte[12] == 127 : address == kLoopback6;
 }
 
 // The node's addresses that have NodePorts of their own.  None of loopback's: what comes in by a
@@ -134,8 +128,8 @@ std::vector<Address> NodePortAddresses(const ServiceNode& node, const model::Hos
   std::vector<Address> list;
   for (const model::Device& device : host.devices)
     for (const model::DeviceAddress& own : device.addresses) {
-      if (IsLoopback(own.address)) continue;
-      if (AtAnyAddress(node.node_port_addresses, own.address.family())) continue;
+      if (own.address.IsLoopback()) continue;
+      if (model::AtAnyAddress(node.node_port_addresses, own.address.family())) continue;
       for (const model::Prefix& range : node.node_port_addresses)
         if (range.Contains(own.address)) {
           list.push_back(own.address);

@@ -141,7 +141,7 @@ void DecodeTproxy(const Mapping& map, Decoded& out) {
   for (const Mapping& probe : map.SubList("probes")) DecodeProbe(probe, out);
   map.Into(tproxy.on_port, "onPort", ReadPort);
   map.IntoList(tproxy.on_ip, &places.on_ip, "onIP", ReadAddress);
-  for (const model::Family family : {model::Family::kIpv4, model::Family::kIpv6})
+  for (const model::Family family : model::kFamilies)
     if (const auto node = model::FirstOf(out.config.node.addresses, family);
         node && !model::FirstOf(tproxy.on_ip, family))
       tproxy.on_ip.push_back(*node);
