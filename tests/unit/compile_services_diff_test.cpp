@@ -75,6 +75,22 @@ TEST(ServiceNumbers, AreKnownAgainFromTheMaps) {
   EXPECT_TRUE(edits.backend.empty());
 }
 
+// A NodePort of "a" at an address of the node is no ClusterIP of "d" that was there before.
+TEST(ServiceNumbers, OfANodePortAreNotTakenForThoseOfANewService) {
+  model::Config config = Three();
+  config.services[0].Edit().ports[0].node_port = 30080;
+  config.kube_proxy.node_port_addresses = {Net("10.1.0.0/16")};
+  const Wanted before = Compile(config, Host());
+  ASSERT_EQ(NumberAt(*before.services, "10.1.0.3", 30080), NumberAt(*before.services, "10.96.0.1"));
+
+  config.services.push_back(Service("d", {"10.1.0.3"}, {Endpoint({"10.16.0.9"})}));
+  config.services[3].Edit().ports[0].port = 30080;
+  const Wanted after = After(config, before);
+
+  EXPECT_NE(NumberAt(*after.services, "10.1.0.3", 30080), NumberAt(*after.services, "10.96.0.1"));
+  EXPECT_EQ(after.services->AllBackends().size(), 4u);
+}
+
 TEST(ServiceDiff, OneEndpointIsOneEntry) {
   model::Config config = Three();
   const Wanted before = Compile(config, Host());

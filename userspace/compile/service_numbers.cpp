@@ -16,7 +16,8 @@ std::uint32_t ServiceNumbers::Had(const ServicePart* old, const model::Service& 
       if (old->service->ports[i].name == port.name &&
           old->service->ports[i].protocol == port.protocol)
         number = old->numbers[i][static_cast<std::size_t>(family)];
-  } else if (!previous_.rest->service.empty()) {
+  } else if (previous_.parts.empty()) {
+    // Read from the maps, or nothing at all.  Beside parts, `rest` is NodePorts of theirs.
     number = InMaps(service, port, family);
   }
   if (number == 0 || given_[number]) return 0;
