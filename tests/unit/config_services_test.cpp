@@ -189,10 +189,10 @@ TEST(BrokenConfigs, MoreEndpointsThanTheMapHoldsAreRefused) {
 }
 
 model::Config Good(const std::string& rest) {
-  const Loaded loaded = LoadText(
-      "t.yaml",
-      "node: {name: n1, zone: z1, podCIDRs: [10.16.3.0/24], uplinks: [a], podDevices: [b]}\n" +
-          rest);
+  const Loaded loaded = LoadText("t.yaml",
+                                 "node: {name: n1, zone: z1, podCIDRs: [10.16.3.0/24], uplinks: "
+                                 "[a], podDevices: [cni0, cali*]}\n" +
+                                     rest);
   EXPECT_TRUE(loaded) << loaded.Render();
   return loaded.config.value_or(model::Config{});
 }

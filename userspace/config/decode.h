@@ -48,6 +48,7 @@ struct Places {
   };
   struct KubeProxy {
     std::vector<Span> cluster_cidrs;
+    Span device;
   };
   struct Service {
     struct Port {
@@ -60,7 +61,6 @@ struct Places {
     std::vector<Span> cluster_ips;
     std::vector<Span> external_ips;
     std::vector<Span> load_balancer_ips;
-    std::vector<Span> source_ranges;
     std::vector<Port> ports;
     Span local_policy;  // the first policy that is Local
     Span health_check;

@@ -41,7 +41,8 @@ void DecodeClusterCidr(const Mapping& map, std::vector<model::Prefix>& into,
 }
 
 // The device that a mode asks for, from under `detectLocal`.
-void DecodeDetectDevice(const Mapping& map, Span mode, std::string_view word, std::string& into) {
+void DecodeDetectDevice(const Mapping& map, Span mode, std::string_view word, std::string& into,
+                        Span& place) {
   const auto local = map.Sub("detectLocal");
   const Node* value = local ? local->Get(word) : nullptr;
   Diagnostics& diagnostics = map.diagnostics();
@@ -51,10 +52,11 @@ void DecodeDetectDevice(const Mapping& map, Span mode, std::string_view word, st
                       fmt::format("add `detectLocal: {{{}: ...}}`", word));
     return;
   }
-  local->Into(into, word, ReadDevice);
-  if (into.find_first_of("*?[") != into.npos)
-    diagnostics.Error(value->where, fmt::format("\"{}\" is a pattern", into),
-                      "write a name, or with interfaceNamePrefix what the names begin with");
+  place = local->Into(into, word, ReadDevice);
+  if (into.find_first_of("*?[") == into.npos) return;
+  diagnostics.Error(value->where, fmt::format("\"{}\" is a pattern", into),
+                    "write a name, or with interfaceNamePrefix what the names begin with");
+  into.clear();
 }
 
 void DecodeDetection(const Mapping& map, Decoded& out) {
@@ -84,10 +86,10 @@ void DecodeDetection(const Mapping& map, Decoded& out) {
       return;
     case Mode::kBridgeInterface:
       proxy.detect = DetectLocal::kBridgeInterface;
-      return DecodeDetectDevice(map, where, "bridgeInterface", proxy.device);
+      return DecodeDetectDevice(map, where, "bridgeInterface", proxy.device, places.device);
     case Mode::kInterfaceNamePrefix:
       proxy.detect = DetectLocal::kInterfaceNamePrefix;
-      return DecodeDetectDevice(map, where, "interfaceNamePrefix", proxy.device);
+      return DecodeDetectDevice(map, where, "interfaceNamePrefix", proxy.device, places.device);
   }
 }
 
@@ -97,7 +99,11 @@ void DecodeKubeProxy(const Mapping& map, Decoded& out) {
   map.IntoList(proxy.node_port_addresses, nullptr, "nodePortAddresses", ReadRange);
   if (const auto iptables = map.Sub("iptables")) {
     iptables->Into(proxy.masquerade_all, "masqueradeAll", ReadBool);
-    iptables->Into(proxy.localhost_node_ports, "localhostNodePorts", ReadBool);
+    const Span where = iptables->Into(proxy.localhost_node_ports, "localhostNodePorts", ReadBool);
+    if (proxy.localhost_node_ports && where.end != 0)
+      map.diagnostics().Warn(where, "NodePorts are not reached at 127.0.0.1",
+                             "natrix translates what comes in by a device, and nothing does for a "
+                             "loopback address: write `false`");
   }
 }
 
@@ -257,8 +263,7 @@ void DecodeService(const Mapping& map, Known& known, Decoded& out) {
   map.IntoList(service.external_ips, &places.external_ips, "externalIPs", ReadAddress);
   map.IntoList(service.load_balancer_ips, &places.load_balancer_ips, "loadBalancerIPs",
                ReadAddress);
-  map.IntoList(service.load_balancer_source_ranges, &places.source_ranges,
-               "loadBalancerSourceRanges", ReadRange);
+  map.IntoList(service.load_balancer_source_ranges, nullptr, "loadBalancerSourceRanges", ReadRange);
   for (const Mapping& port : map.SubList("ports")) DecodePort(port, service, places);
   for (const char* name : {"clusterIPs", "ports"})
     if (const Node* value = map.Get(name);
