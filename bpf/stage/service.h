@@ -36,7 +36,7 @@ struct nx_choice {
 /* The local detector: whether the packet is the cluster's own. */
 static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 					    const struct nx_config *config,
-					    __u32 from_cluster)
+					    __u32 from_cluster, __u32 side)
 {
 	__u32 ifindex = skb->ifindex;
 	struct nx_device *device;
@@ -46,7 +46,7 @@ static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 	if (config->detect != NX_DETECT_DEVICE)
 		return false;
 	device = bpf_map_lookup_elem(&nx_device, &ifindex);
-	return device && device->cluster;
+	return device && device->cluster & NX_DEVICE_CLUSTER(side);
 }
 
 /* A client's endpoint, if it has one that is still listed (xt_recent's
@@ -152,7 +152,7 @@ NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	    !source_may_call(pkt->side, service->number, &src))
 		return NX_R_SOURCE_RANGE;
 
-	own = is_clusters_own(skb, config, from_cluster);
+	own = is_clusters_own(skb, config, from_cluster, pkt->side);
 	if (!(flags & NX_SERVICE_EXTERNAL)) { /* KUBE-SVC, KUBE-SVL */
 		if (flags & NX_SERVICE_LOCAL)
 			list = NX_BACKENDS_LOCAL;

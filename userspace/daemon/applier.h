@@ -60,7 +60,9 @@ class Applier {
     nx_config config{};
   };
 
-  static bool Holds(const Side& side, const compile::Wanted& wanted);
+  bool Holds(std::uint32_t side, const compile::Wanted& wanted) const;
+  bool Detects(std::uint32_t side, const compile::Wanted& wanted) const;
+  Table<std::uint32_t, nx_device> DevicesBesideLive(const compile::Wanted& wanted) const;
   Result<> ReadLive();
   Result<> CheckRoom(const compile::Wanted& wanted) const;
   Result<> Write(const compile::Wanted& wanted, bool idle_is_unread, ApplyReport& report);
@@ -68,7 +70,8 @@ class Applier {
   Result<> ReadServices(std::uint32_t side);
   Result<> WriteServices(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
   Result<> WritePorts(const compile::Wanted& wanted, ApplyReport& report);
-  Result<> WriteShared(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteShared(const compile::Wanted& wanted, const Table<std::uint32_t, nx_device>& device,
+                       ApplyReport& report);
   Result<> EraseShared(const compile::Wanted& wanted, ApplyReport& report);
   Result<> ClearCounters(const compile::Wanted& wanted) const;
   Result<> Flip(std::uint32_t to, ApplyReport& report);
