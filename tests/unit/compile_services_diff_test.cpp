@@ -91,6 +91,30 @@ TEST(ServiceNumbers, OfANodePortAreNotTakenForThoseOfANewService) {
   EXPECT_EQ(after.services->AllBackends().size(), 4u);
 }
 
+TEST(ServiceNames, AreOfEveryNumberAndChangeWithWhatChanged) {
+  model::Config config = Three();
+  config.services[1].Edit().ports[0].name = "http";
+  const Wanted before = Compile(config, Host());
+  const ServiceNames names = NamesOf(*before.services);
+  ASSERT_EQ(names.size(), 4u);
+  for (const char* address : {"10.96.0.2", "fd00:96::2"}) {
+    const nx_service_name& name = names.at(NumberAt(*before.services, address));
+    EXPECT_STREQ(name.name_space, "default");
+    EXPECT_STREQ(name.name, "b");
+    EXPECT_STREQ(name.port, "http");
+  }
+
+  config.services[0].Edit().endpoints[0][0] = Endpoint({"10.16.0.9"});
+  config.services[2].Edit().name = std::string(70, 'c');
+  const Wanted after = After(config, before);
+  const auto edits = DiffOfNames(*before.services, *after.services);
+
+  EXPECT_THAT(edits.erase, testing::ElementsAre(NumberAt(*before.services, "10.96.0.3")));
+  ASSERT_EQ(edits.write.size(), 1u);
+  EXPECT_EQ(edits.write[0].first, NumberAt(*after.services, "10.96.0.3"));
+  EXPECT_EQ(std::string(edits.write[0].second.name), std::string(63, 'c'));
+}
+
 TEST(ServiceDiff, OneEndpointIsOneEntry) {
   model::Config config = Three();
   const Wanted before = Compile(config, Host());

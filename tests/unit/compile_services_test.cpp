@@ -118,6 +118,21 @@ TEST(ServiceAddresses, EachKindHasItsFlags) {
                            "0.0.0.0:30080/6 EXT all=1 local=0"));
 }
 
+TEST(ServiceAddresses, SayWhatTheyAre) {
+  model::Service service = Service("a", {"10.96.0.1"}, {});
+  service.external_ips = {Addr("172.18.0.60"), Addr("172.18.0.61")};
+  service.load_balancer_ips = {Addr("172.18.0.70"), Addr("172.18.0.61")};
+  service.ports[0].node_port = 30080;
+  std::vector<std::string> kinds;
+
+  for (const auto& [key, value] : Compile(Config({service}), Host()).services->AllServices())
+    kinds.push_back(
+        fmt::format("{} {}", Address{key.addr}.ToString(), static_cast<int>(value.kind)));
+
+  EXPECT_THAT(kinds, UnorderedElementsAre("10.96.0.1 0", "172.18.0.60 1", "172.18.0.61 1",
+                                          "172.18.0.70 2", "0.0.0.0 3"));
+}
+
 TEST(ServiceAddresses, PoliciesAreOfTheirOwnAddresses) {
   model::Service service =
       Service("a", {"10.96.0.1"}, {Endpoint({"10.16.0.1"}, "n2"), Endpoint({"10.16.0.2"}, "n2")});

@@ -133,7 +133,9 @@ class Maker {
     AddAddresses(service_.ports[port], family, value, flags);
   }
 
-  nx_service With(nx_service value, unsigned flags, TrafficPolicy policy) const {
+  nx_service With(nx_service value, nx_service_kind kind, unsigned flags,
+                  TrafficPolicy policy) const {
+    value.kind = kind;
     if (policy == TrafficPolicy::kLocal) flags |= NX_SERVICE_LOCAL;
     if (policy == TrafficPolicy::kLocal && has_endpoints_) flags |= NX_SERVICE_ELSEWHERE;
     value.flags = static_cast<nx_service_flags>(flags);
@@ -151,20 +153,21 @@ class Maker {
         if (address.family() == family)
           part_.entries.service.emplace_back(key(address, port.port), made);
     };
-    add(service_.cluster_ips, With(value, flags, service_.internal_policy));
-    const nx_service external = With(value, flags | NX_SERVICE_EXTERNAL, service_.external_policy);
-    add(service_.external_ips, external);
+    add(service_.cluster_ips, With(value, NX_SERVICE_CLUSTER_IP, flags, service_.internal_policy));
+    const auto external = [&](nx_service_kind kind, unsigned more) {
+      return With(value, kind, flags | NX_SERVICE_EXTERNAL | more, service_.external_policy);
+    };
+    add(service_.external_ips, external(NX_SERVICE_EXTERNAL_IP, 0));
     const bool sources = AddSources(family, value.number);
     add(service_.load_balancer_ips,
-        sources ? With(value, flags | NX_SERVICE_EXTERNAL | NX_SERVICE_SOURCES,
-                       service_.external_policy)
-                : external);
+        external(NX_SERVICE_LOAD_BALANCER, sources ? NX_SERVICE_SOURCES : 0));
     if (port.node_port == 0) return;
-    part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), external);
+    const nx_service node = external(NX_SERVICE_NODE_PORT, 0);
+    part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), node);
     if (model::AtAnyAddress(node_.node_port_addresses, family))
       part_.entries.service.push_back(part_.node_ports.back());
-    else if (!IsServed(external))
-      part_.entries.service.emplace_back(key(AnyOf(family), port.node_port), Unserved(external));
+    else if (!IsServed(node))
+      part_.entries.service.emplace_back(key(AnyOf(family), port.node_port), Unserved(node));
   }
 
   static bool IsServed(const nx_service& value) {

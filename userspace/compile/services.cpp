@@ -149,22 +149,10 @@ bool SameBytes(const Pairs<K, V>& a, const Pairs<K, V>& b) {
   });
 }
 
-// What the unshared parts of both sides have in one of the maps.
+// No key twice in either.
 template <typename K, typename V>
-Edits<K, V> DiffOf(const std::vector<const ServiceEntries*>& gone,
-                   const std::vector<const ServiceEntries*>& come,
-                   Pairs<K, V> ServiceEntries::* table) {
-  const auto gather = [&](const std::vector<const ServiceEntries*>& list) {
-    Pairs<K, V> all;
-    std::size_t size = 0;
-    for (const ServiceEntries* entries : list) size += (entries->*table).size();
-    all.reserve(size);
-    for (const ServiceEntries* entries : list)
-      all.insert(all.end(), (entries->*table).begin(), (entries->*table).end());
-    return all;
-  };
+Edits<K, V> DiffOf(Pairs<K, V> old, Pairs<K, V> now) {
   Edits<K, V> edits;
-  Pairs<K, V> old = gather(gone), now = gather(come);
   if (old.empty()) {
     edits.write = std::move(now);
     return edits;
@@ -182,6 +170,37 @@ Edits<K, V> DiffOf(const std::vector<const ServiceEntries*>& gone,
   }
   for (; at != old.end(); ++at) edits.erase.push_back(at->first);
   return edits;
+}
+
+// What the unshared parts of both sides have in one of the maps.
+template <typename K, typename V>
+Edits<K, V> DiffOf(const std::vector<const ServiceEntries*>& gone,
+                   const std::vector<const ServiceEntries*>& come,
+                   Pairs<K, V> ServiceEntries::* table) {
+  const auto gather = [&](const std::vector<const ServiceEntries*>& list) {
+    Pairs<K, V> all;
+    std::size_t size = 0;
+    for (const ServiceEntries* entries : list) size += (entries->*table).size();
+    all.reserve(size);
+    for (const ServiceEntries* entries : list)
+      all.insert(all.end(), (entries->*table).begin(), (entries->*table).end());
+    return all;
+  };
+  return DiffOf(gather(gone), gather(come));
+}
+
+using NamePairs = Pairs<std::uint32_t, nx_service_name>;
+
+void AddNames(const ServicePart& part, NamePairs& names) {
+  for (std::size_t i = 0; i < part.numbers.size(); ++i)
+    for (const std::uint32_t number : part.numbers[i]) {
+      if (number == 0) continue;
+      nx_service_name name{};
+      part.service->name_space.copy(name.name_space, sizeof(name.name_space) - 1);
+      part.service->name.copy(name.name, sizeof(name.name) - 1);
+      part.service->ports[i].name.copy(name.port, sizeof(name.port) - 1);
+      names.emplace_back(number, name);
+    }
 }
 
 template <typename K, typename V>
@@ -313,6 +332,20 @@ ServiceEdits Diff(const Services& live, const Services& wanted) {
   return {.service = DiffOf(gone, come, &ServiceEntries::service),
           .backend = DiffOf(gone, come, &ServiceEntries::backend),
           .source = DiffOf(gone, come, &ServiceEntries::source)};
+}
+
+ServiceNames NamesOf(const Services& services) {
+  NamePairs names;
+  for (const PartPointer& part : services.parts) AddNames(*part, names);
+  return {names.begin(), names.end()};
+}
+
+Edits<std::uint32_t, nx_service_name> DiffOfNames(const Services& live, const Services& wanted) {
+  const Changed changed(live.parts, wanted.parts);
+  NamePairs gone, come;
+  for (const ServicePart* part : changed.gone) AddNames(*part, gone);
+  for (const ServicePart* part : changed.come) AddNames(*part, come);
+  return DiffOf(std::move(gone), std::move(come));
 }
 
 }  // namespace natrix::compile

@@ -99,4 +99,10 @@ struct ServiceEdits {
 // Looks into the parts that the two do not share, only.
 ServiceEdits Diff(const Services& live, const Services& wanted);
 
+// Of every number, whose it is.
+using ServiceNames = Table<std::uint32_t, nx_service_name>;
+ServiceNames NamesOf(const Services& services);
+// The same of the parts that the two do not share, only.
+Edits<std::uint32_t, nx_service_name> DiffOfNames(const Services& live, const Services& wanted);
+
 }  // namespace natrix::compile

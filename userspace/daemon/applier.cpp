@@ -156,6 +156,7 @@ Result<> Applier::ReadLive() {
   auto ports = maps_.port.ReadAll();
   if (!ports) return std::unexpected(std::move(ports).error());
   port_ = *std::move(ports);
+  named_ = nullptr;
   return InOrder([&] { return Read(maps_.set, set_); }, [&] { return Read(maps_.probe, probe_); },
                  [&] { return Read(maps_.device, device_); },
                  [&] { return Read(maps_.local, local_); },
@@ -277,7 +278,7 @@ Result<> Applier::WritePorts(const Wanted& wanted, ApplyReport& report) {
 
 // The maps that have one copy: what is new must be there before the side that asks for it is in
 // force, what is old must stay until nobody can ask.  Entries of nx_probe are independent of each
-// other; nx_set is for looking only, and comes last.
+// other; nx_set and nx_service_name are for looking only, and come last.
 Result<> Applier::WriteShared(const Wanted& wanted, const Table<std::uint32_t, nx_device>& device,
                               ApplyReport& report) {
   return InOrder([&] { return WritePorts(wanted, report); },
@@ -293,7 +294,8 @@ Result<> Applier::EraseShared(const Wanted& wanted, ApplyReport& report) {
                  [&] {
                    return Replace(maps_.set, compile::DiffOfSets(set_, wanted.set), wanted.set,
                                   set_, report);
-                 });
+                 },
+                 [&] { return WriteServiceNames(wanted, report); });
 }
 
 Result<> Applier::Flip(std::uint32_t to, ApplyReport& report) {

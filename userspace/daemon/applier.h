@@ -69,6 +69,7 @@ class Applier {
   Result<> WriteSide(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
   Result<> ReadServices(std::uint32_t side);
   Result<> WriteServices(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteServiceNames(const compile::Wanted& wanted, ApplyReport& report);
   Result<> WritePorts(const compile::Wanted& wanted, ApplyReport& report);
   Result<> WriteShared(const compile::Wanted& wanted, const Table<std::uint32_t, nx_device>& device,
                        ApplyReport& report);
@@ -83,6 +84,7 @@ class Applier {
   bool known_ = false;    // whether the rest is what the maps hold
   std::uint32_t generation_ = 0;
   std::array<Side, 2> sides_;
+  std::shared_ptr<const compile::Services> named_;  // whose names the map has; null: not known
   Parts<nx_set_key, nx_set_member> set_;
   Table<nx_probe_key, nx_probe> probe_;
   Table<std::uint32_t, nx_device> device_;
