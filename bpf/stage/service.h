@@ -37,7 +37,7 @@ struct nx_choice {
 /* The local detector: whether the packet is the cluster's own. */
 static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 					    const struct nx_config *config,
-					    __u32 from_cluster)
+					    __u32 from_cluster, __u32 side)
 {
 	__u32 ifindex = skb->ifindex;
 	struct nx_device *device;
@@ -47,7 +47,7 @@ static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 	if (config->detect != NX_DETECT_DEVICE)
 		return false;
 	device = bpf_map_lookup_elem(&nx_device, &ifindex);
-	return device && device->cluster;
+	return device && device->cluster & NX_DEVICE_CLUSTER(side);
 }
 
 /* Jiffies by which another CPU may have seen a client later than "now", which
@@ -169,7 +169,7 @@ NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	    !source_may_call(pkt->side, service->number, &src))
 		return NX_R_SOURCE_RANGE;
 
-	own = is_clusters_own(skb, config, from_cluster);
+	own = is_clusters_own(skb, config, from_cluster, pkt->side);
 	if (!(flags & NX_SERVICE_EXTERNAL)) { /* KUBE-SVC, KUBE-SVL */
 		if (flags & NX_SERVICE_LOCAL)
 			list = NX_BACKENDS_LOCAL;

@@ -37,8 +37,9 @@ std::vector<Key> ServiceKeys() {
      .example = "true", .text = "Everything that calls a ClusterIP is masqueraded."},
     {.path = "kubeProxy.iptables.localhostNodePorts", .type = Type::kBool, .fallback = "true",
      .example = "false",
-     .text = "Whether the node's own processes reach NodePorts at 127.0.0.1. Without effect: natrix "
-             "translates what comes in by a device, and nothing does for a loopback address."},
+     .text = "Whether the node's own processes reach NodePorts at 127.0.0.1. They do not, whatever "
+             "is written, and `true` is warned of: natrix translates what comes in by a device, and "
+             "nothing does for a loopback address."},
 
     {.path = "services", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: web, clusterIPs: [10.96.0.10], ports: [{port: 80}]}]",
