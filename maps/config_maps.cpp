@@ -21,6 +21,13 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto policy_right = open.Open<LpmMapView<nx_policy_key, nx_policy>>("nx_policy_right");
   auto ports_left = open.Open<HashMapView<nx_port_key, nx_port_member>>("nx_ports_left");
   auto ports_right = open.Open<HashMapView<nx_port_key, nx_port_member>>("nx_ports_right");
+  auto service_left = open.Open<HashMapView<nx_service_key, nx_service>>("nx_service_left");
+  auto service_right = open.Open<HashMapView<nx_service_key, nx_service>>("nx_service_right");
+  auto backend_left = open.Open<HashMapView<nx_backend_key, nx_backend>>("nx_backend_left");
+  auto backend_right = open.Open<HashMapView<nx_backend_key, nx_backend>>("nx_backend_right");
+  auto source_left = open.Open<LpmMapView<nx_source_key, nx_source>>("nx_source_left");
+  auto source_right = open.Open<LpmMapView<nx_source_key, nx_source>>("nx_source_right");
+  auto service_name = open.Open<HashMapView<std::uint32_t, nx_service_name>>("nx_service_name");
   auto set = open.Open<LpmMapView<nx_set_key, nx_set_member>>("nx_set");
   auto probe = open.Open<HashMapView<nx_probe_key, nx_probe>>("nx_probe");
   auto device = open.Open<HashMapView<std::uint32_t, nx_device>>("nx_device");
@@ -35,6 +42,10 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
                     .subnet = {*subnet_left, *subnet_right},
                     .policy = {*policy_left, *policy_right},
                     .ports = {*ports_left, *ports_right},
+                    .service = {*service_left, *service_right},
+                    .backend = {*backend_left, *backend_right},
+                    .source = {*source_left, *source_right},
+                    .service_name = *service_name,
                     .set = *set,
                     .probe = *probe,
                     .device = *device,

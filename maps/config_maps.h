@@ -8,6 +8,7 @@
 #include "maps/abi/device.h"
 #include "maps/abi/ports.h"
 #include "maps/abi/probe.h"
+#include "maps/abi/service.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
 #include "maps/array_map_view.h"
@@ -29,6 +30,10 @@ struct ConfigMaps {
   std::array<HashMapView<std::uint32_t, nx_subnet>, 2> subnet;
   std::array<LpmMapView<nx_policy_key, nx_policy>, 2> policy;
   std::array<HashMapView<nx_port_key, nx_port_member>, 2> ports;
+  std::array<HashMapView<nx_service_key, nx_service>, 2> service;
+  std::array<HashMapView<nx_backend_key, nx_backend>, 2> backend;
+  std::array<LpmMapView<nx_source_key, nx_source>, 2> source;
+  HashMapView<std::uint32_t, nx_service_name> service_name;
   LpmMapView<nx_set_key, nx_set_member> set;
   HashMapView<nx_probe_key, nx_probe> probe;
   HashMapView<std::uint32_t, nx_device> device;

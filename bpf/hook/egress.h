@@ -19,7 +19,7 @@
 /* Gives a packet its source, off the fast path. */
 static __always_inline enum nx_verdict
 egress_write(struct __sk_buff *skb, struct nx_pkt *pkt,
-	     const struct nx_source *source, enum nx_reason why)
+	     const struct nx_from *source, enum nx_reason why)
 {
 	if (addr_eq(&source->addr, &pkt->tuple.src) &&
 	    source->port == pkt->tuple.sport)
@@ -143,8 +143,10 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	}
 	if (create_flow(skb, pkt, config, s) == NX_DROP)
 		return NX_DROP;
+	/* OVN-MASQUERADE clears all of it, KUBE-POSTROUTING its own bit. */
 	if (s->snat.masquerade)
-		skb->mark = 0; /* OVN-MASQUERADE clears all of it */
+		skb->mark = config->ovn ? 0 :
+					  skb->mark & ~config->mark_masquerade;
 	return egress_write(skb, pkt, &s->source, pkt->reason);
 }
 
@@ -170,6 +172,18 @@ NX_GLOBAL int egress_decided(const struct nx_pkt *pkt, struct nx_scratch *s)
 	return 1;
 }
 
+/* Takes back what a Service asked for: the nat table marks a flow's first
+ * packet only.
+ */
+static __always_inline void egress_unmark(struct __sk_buff *skb,
+					  const struct nx_pkt *pkt)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	if (config)
+		skb->mark &= ~config->mark_masquerade;
+}
+
 /* Everything but an established packet that ingress handed over. */
 NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 {
@@ -191,9 +205,12 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.called = slot->called;
 		s->new.called_port = slot->called_port;
 		s->new.pending = 1;
-		if (egress_decided(pkt, s))
+		if (egress_decided(pkt, s)) {
+			if (slot->marked)
+				egress_unmark(skb, pkt);
 			return egress_write(skb, pkt, &s->source,
 					    NX_R_FLOW_TRANSLATED);
+		}
 	} else if (egress_lookup(pkt, s) == NX_PASS) {
 		handoff_unmark(skb, pkt);
 		return egress_write(skb, pkt, &s->source, NX_R_FLOW_TRANSLATED);

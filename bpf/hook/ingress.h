@@ -11,6 +11,7 @@
 #include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
 #include "bpf/stage/reject.h"
+#include "bpf/stage/service.h"
 
 /* Destinations are rewritten here, before the kernel routes.  Stands for the
  * PREROUTING chains of the nat table: what they only did with the first
@@ -36,14 +37,89 @@ ingress_known(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow)
 					 NX_R_FLOW_TRANSLATED);
 }
 
+/* The mark that Services ask for masquerade by, as its flow has it: whatever
+ * this packet itself would have asked for, it uses the entry that was claimed.
+ */
+static __always_inline void ingress_ask(struct __sk_buff *skb,
+					const struct nx_pkt *pkt,
+					const struct nx_flow *flow)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	if (!config)
+		return;
+	if (flow->flags & NX_FLOW_UNDECIDED && flow->flags & NX_FLOW_MASQUERADE)
+		skb->mark |= config->mark_masquerade;
+	else
+		skb->mark &= ~config->mark_masquerade;
+}
+
+/* A first packet came before, and egress has not decided about the flow: this
+ * one is as new.  After a second that packet is dead, and its flow is chosen
+ * anew: an unconfirmed connection of nf_conntrack dies with its packet.
+ */
+NX_GLOBAL int ingress_undecided(const struct nx_pkt *pkt,
+				const struct nx_flow *flow)
+{
+	struct nx_config *config;
+
+	if (!pkt || !flow)
+		return 0;
+	config = config_of(pkt->side);
+	if (!config || pkt->opens == NX_OPENS_NOTHING ||
+	    flow->role != NX_ROLE_ORIGINAL ||
+	    now_jiffies() - flow->born <= config->hz)
+		return 0;
+	flow_forget(&pkt->tuple, flow);
+	return 1;
+}
+
+/* The destination of a new flow, where natrix gives it another: a packet that
+ * was passed on, or NX_CONTINUE.
+ */
+static __always_inline enum nx_verdict ingress_dnat(struct __sk_buff *skb,
+						    struct nx_pkt *pkt,
+						    struct nx_flow *flow,
+						    enum nx_reason why)
+{
+	enum nx_verdict v;
+
+	if (!flow)
+		return pkt->reason == NX_R_NO_ROOM ||
+				       pkt->reason == NX_R_CLASH ?
+			       NX_DROP :
+			       NX_CONTINUE;
+	if (why == NX_R_SERVICE)
+		ingress_ask(skb, pkt, flow);
+	v = ingress_known(skb, pkt, flow);
+	if (v == NX_PASS)
+		pkt->reason = why;
+	return v;
+}
+
+/* Whether only Services are called at an address: what cannot be told which of
+ * them it calls would leave as it came.
+ */
+static __always_inline bool is_services(const struct nx_pkt *pkt,
+					struct nx_net to)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return to.services && config && config->services;
+}
+
 /* A later fragment whose first one was not seen: nobody knows its ports, but
  * a floating IP asks for none.
  */
 static __always_inline enum nx_verdict
 ingress_orphan(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
 {
+	__u8 proto = pkt->tuple.proto;
 	struct nx_addr dst;
 
+	if ((proto == NX_L4_TCP || proto == NX_L4_UDP || proto == NX_L4_SCTP) &&
+	    is_services(pkt, to))
+		return nx_drop(pkt, NX_R_HEADLESS);
 	if (!to.floating_ip ||
 	    !fip_to(pkt->side, &pkt->tuple.dst, NX_FIP_EXTERNAL, &dst))
 		return nx_pass(pkt, NX_R_NOT_OURS);
@@ -53,8 +129,23 @@ ingress_orphan(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
 	return nx_pass(pkt, NX_R_FRAGMENT);
 }
 
+/* What starts nothing and belongs to nothing.  A later fragment to a Service
+ * has no flow because its first one was refused, or is gone.
+ */
+static __always_inline enum nx_verdict
+ingress_late(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
+{
+	enum nx_reason why = NX_R_NOT_OURS;
+
+	if (pkt->frag == NX_FRAG_LATER)
+		why = service_ask(skb, pkt, from);
+	if (why == NX_R_NOT_OURS)
+		return nx_pass(pkt, NX_R_INVALID);
+	return nx_drop(pkt, why == NX_R_SERVICE ? NX_R_HEADLESS : why);
+}
+
 /* Without its ports nobody can tell whether it begins a flow, or is an answer;
- * to a floating IP it would leave as it came, past the pod.
+ * to a floating IP or a Service it would leave as it came, past the pod.
  */
 NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
 {
@@ -62,8 +153,11 @@ NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
 
 	if (!pkt)
 		return NX_PASS;
-	to = net_of(config_side(), &pkt->tuple.dst);
-	return to.floating_ip ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
+	pkt->side = config_side();
+	to = net_of(pkt->side, &pkt->tuple.dst);
+	return to.floating_ip || is_services(pkt, to) ?
+		       nx_drop(pkt, NX_R_HEADLESS) :
+		       NX_PASS;
 }
 
 static __always_inline enum nx_verdict
@@ -84,9 +178,15 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	stage_fragment(pkt);
 	flow = stage_flow(pkt, &pkt->tuple);
 	if (flow) {
-		if (flow->flags & NX_FLOW_UNDECIDED)
-			pkt->side = config_side();
-		return ingress_known(skb, pkt, flow);
+		if (!(flow->flags & NX_FLOW_UNDECIDED))
+			return ingress_known(skb, pkt, flow);
+		pkt->side = config_side();
+		if (!ingress_undecided(pkt, flow)) {
+			if (flow->flags & NX_FLOW_MASQUERADE &&
+			    flow->role == NX_ROLE_ORIGINAL)
+				ingress_ask(skb, pkt, flow);
+			return ingress_known(skb, pkt, flow);
+		}
 	}
 	if (pkt->error)
 		return nx_pass(pkt, NX_R_ICMP_UNRELATED);
@@ -98,28 +198,22 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	handoff_count(skb, from, to);
 	if (!pkt->ports_known)
 		return ingress_orphan(skb, pkt, to);
-	if (pkt->ext_overflow && to.floating_ip)
+	if (pkt->ext_overflow && (to.floating_ip || is_services(pkt, to)))
 		return nx_drop(pkt, NX_R_EXT_CHAIN);
 	if (pkt->opens == NX_OPENS_NOTHING || pkt->ext_overflow)
-		return nx_pass(pkt, NX_R_INVALID);
-	flow = stage_dnat(pkt, to);
-	if (flow) {
-		v = ingress_known(skb, pkt, flow);
-		if (v == NX_PASS)
-			pkt->reason = NX_R_FIP_DNAT;
+		return ingress_late(skb, pkt, from);
+	v = ingress_dnat(skb, pkt, stage_dnat(pkt, to), NX_R_FIP_DNAT);
+	if (v != NX_CONTINUE)
 		return v;
-	}
-	if (pkt->reason == NX_R_NO_ROOM)
-		return NX_DROP;
 	pkt->reason = NX_R_NOT_OURS;
 	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
 	handoff_marked(skb, pkt, mark);
-	if (to.services) {
-		v = stage_reject(skb, pkt);
-		if (v != NX_CONTINUE)
-			return v;
-	}
+	v = ingress_dnat(skb, pkt, stage_service(skb, pkt, from), NX_R_SERVICE);
+	if (v == NX_CONTINUE)
+		v = stage_reject(skb, pkt, to, from_pod);
+	if (v != NX_CONTINUE)
+		return v;
 	/* Last: what is refused must be as new when it is sent again. */
 	stage_local(pkt, from, to);
 	return NX_PASS;

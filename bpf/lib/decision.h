@@ -4,7 +4,7 @@
 #include "bpf/lib/packet.h"
 #include "bpf/lib/port.h"
 
-/* What egress works out about a packet that no handoff slot settled, from the
+/* What a hook works out about a packet that no entry settled; egress: from the
  * flow table to the rules to the new entries.
  */
 
@@ -34,23 +34,25 @@ struct nx_snat {
 };
 
 /* The source a packet leaves with. */
-struct nx_source {
+struct nx_from {
 	struct nx_addr addr;
 	__be16 port;
 };
 
-/* Working memory, for want of stack.  Egress runs with bottom halves off:
- * nothing on this CPU can come between.
+/* Working memory, for want of stack, of one packet in one hook.  Both run with
+ * bottom halves off: nothing on this CPU can come between.
  */
 struct nx_scratch {
 	struct nx_new new;
 	struct nx_snat snat;
-	struct nx_source source;
+	struct nx_from source;
 	struct nx_alloc alloc;
 	struct nx_tuple key;
 	struct nx_flow entry;
 	struct nx_tuple middle;
 	struct nx_flow middle_entry;
+	__u32 sticky; /* Service port that remembers the entry's destination */
+	__u32 sticky_index; /* of that in its list */
 };
 
 struct {

@@ -30,7 +30,7 @@ static __always_inline void flow_partner(struct nx_tuple *to,
 	__builtin_memset(to->pad, 0, sizeof(to->pad));
 }
 
-/* The other half's entry. */
+/* The other half's entry; `to` may be `flow`. */
 static __always_inline void flow_partner_entry(struct nx_flow *to,
 					       const struct nx_tuple *key,
 					       const struct nx_flow *flow)
@@ -43,6 +43,15 @@ static __always_inline void flow_partner_entry(struct nx_flow *to,
 	to->flags &= ~NX_FLOW_RESET_LAST;
 	to->role = flow->role == NX_ROLE_ORIGINAL ? NX_ROLE_REPLY :
 						    NX_ROLE_ORIGINAL;
+}
+
+/* Whether `half` is the other half of the original entry `flow` of `key`. */
+static __always_inline bool flow_points_back(const struct nx_flow *half,
+					     const struct nx_tuple *key)
+{
+	return half->role == NX_ROLE_REPLY && addr_eq(&half->dst, &key->src) &&
+	       addr_eq(&half->src, &key->dst) && half->dport == key->sport &&
+	       half->sport == key->dport;
 }
 
 /* Both addresses (or ports) of the flow change, so that between ingress and

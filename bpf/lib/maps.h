@@ -11,6 +11,7 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/probe.h"
 #include "maps/abi/reason.h"
+#include "maps/abi/service.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
 
@@ -108,6 +109,50 @@ struct nx_ports_hash {
 	__type(key, struct nx_port_key);
 	__type(value, struct nx_port_member);
 } nx_ports_left SEC(".maps"), nx_ports_right SEC(".maps");
+
+/* Addresses that Services are called at, left and right. */
+struct nx_service_hash {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_SERVICES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_service_key);
+	__type(value, struct nx_service);
+} nx_service_left SEC(".maps"), nx_service_right SEC(".maps");
+
+/* Endpoints of Services, left and right. */
+struct nx_backend_hash {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_BACKENDS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_backend_key);
+	__type(value, struct nx_backend);
+} nx_backend_left SEC(".maps"), nx_backend_right SEC(".maps");
+
+/* Who may call a load balancer's address, left and right. */
+struct nx_source_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NX_MAX_SOURCE_RANGES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_source_key);
+	__type(value, struct nx_source);
+} nx_source_left SEC(".maps"), nx_source_right SEC(".maps");
+
+/* Names of Service ports, for looking. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_SERVICE_PORTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct nx_service_name);
+} nx_service_name SEC(".maps");
+
+/* Which endpoint a client of a Service with affinity has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct nx_affinity_key);
+	__type(value, struct nx_affinity);
+} nx_affinity SEC(".maps");
 
 /* Traffic of subnets through the node: number * 2 + enum nx_direction. */
 struct {

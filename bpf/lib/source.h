@@ -9,6 +9,7 @@
 /* Which address MASQUERADE picks on the output device. */
 
 #define NX_AF_INET 2
+#define NX_AF_INET6 10
 
 /* Leading bits that two addresses share, 0..128. */
 NX_GLOBAL int common_bits(const struct nx_addr *a, const struct nx_addr *b)
@@ -96,5 +97,53 @@ NX_GLOBAL int masquerade_source(struct __sk_buff *skb, const struct nx_pkt *pkt,
 			return 0;
 		}
 	}
+	return 0;
+}
+
+/* The address that this node speaks to a packet's sender from: its route's
+ * preferred source (from 6.8 the kernel tells), else the node's own, else the
+ * first of the device that the packet came by.  `from` stays as it is if there
+ * is none.
+ */
+NX_GLOBAL int node_source(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			  struct nx_addr *from)
+{
+	struct bpf_fib_lookup fib = {};
+	__u32 ifindex = skb->ifindex;
+	struct nx_device_addr *list;
+	struct nx_device *device;
+	struct nx_config *config;
+
+	if (!pkt || !from)
+		return 0;
+	fib.ifindex = ifindex;
+	if (pkt->v6) {
+		fib.family = NX_AF_INET6;
+		__builtin_memcpy(fib.ipv6_dst, &pkt->tuple.src, 16);
+	} else {
+		fib.family = NX_AF_INET;
+		fib.ipv4_dst = addr_word(&pkt->tuple.src, 3);
+	}
+	if (bpf_fib_lookup(skb, &fib, sizeof(fib),
+			   BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH) ==
+	    0) {
+		if (pkt->v6)
+			__builtin_memcpy(from, fib.ipv6_src, 16);
+		else
+			addr_set_v4(from, fib.ipv4_src);
+		return 0;
+	}
+	config = config_of(pkt->side);
+	if (config &&
+	    !addr_is_zero(pkt->v6 ? &config->node6 : &config->node4)) {
+		*from = pkt->v6 ? config->node6 : config->node4;
+		return 0;
+	}
+	device = bpf_map_lookup_elem(&nx_device, &ifindex);
+	if (!device)
+		return 0;
+	list = pkt->v6 ? device->addr6 : device->addr4;
+	if (list[0].length)
+		*from = list[0].addr;
 	return 0;
 }

@@ -52,7 +52,7 @@ static __always_inline long create_kept(const struct nx_new *new,
 	    !addr_eq(&provisional->src, &half->src) ||
 	    provisional->sport != half->sport)
 		return -1;
-	provisional->flags &= ~NX_FLOW_UNDECIDED;
+	provisional->flags &= ~(NX_FLOW_UNDECIDED | NX_FLOW_MASQUERADE);
 	provisional->why = half->why;
 	return 0;
 }

@@ -39,7 +39,8 @@ struct nx_handoff_slot {
 	__be16 called_port;
 	__u16 from; /* subnets that count it: struct nx_flow_subnets */
 	__u16 to;
-	__u32 undecided; /* 1: egress has still to look at SNAT */
+	__u16 undecided; /* 1: egress has still to look at SNAT */
+	__u16 marked;	 /* 1: for that, a Service had it marked */
 };
 
 struct nx_handoff {
@@ -131,6 +132,7 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	slot->from = flow->subnets.from;
 	slot->to = flow->subnets.to;
 	slot->undecided = flow->flags & NX_FLOW_UNDECIDED;
+	slot->marked = slot->undecided && flow->flags & NX_FLOW_MASQUERADE;
 	skb->tc_index = NX_SIGN_SEEN | NX_SIGN_SLOT | at;
 	if (slot->from || slot->to)
 		skb->tc_index |= NX_SIGN_COUNT;

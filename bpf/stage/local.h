@@ -4,7 +4,8 @@
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/new_flow.h"
 
-/* Remember a new flow to this node itself, if either end is in a subnet.
+/* Remember a new flow to this node itself, if either end is in a subnet or
+ * there are Services (one may have an endpoint on the node: see stage/snat.h).
  *
  *   reads    pkt->tuple, ->opens, membership of both ends
  *   writes   pkt->reason
@@ -18,8 +19,8 @@
  */
 NX_GLOBAL int local_new(struct nx_pkt *pkt)
 {
+	struct nx_flow entry; /* of one half after the other: stack is dear */
 	struct nx_tuple other;
-	struct nx_flow entry, half;
 	struct nx_addr dst;
 
 	if (!pkt)
@@ -29,11 +30,14 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 		return 0;
 	entry_of(&entry, pkt, NX_R_LOCAL);
 	flow_partner(&other, &pkt->tuple, &entry);
-	flow_partner_entry(&half, &pkt->tuple, &entry);
+	flow_partner_entry(&entry, &pkt->tuple, &entry);
 	if (pkt->reason == NX_R_NOT_OURS) /* a mark says more */
 		pkt->reason = NX_R_LOCAL;
 	/* A taken reply key is another flow's: this one goes unremembered. */
-	if (!flow_claim(&other, &half) && flow_claim(&pkt->tuple, &entry))
+	if (flow_claim(&other, &entry))
+		return 0;
+	entry_of(&entry, pkt, NX_R_LOCAL);
+	if (flow_claim(&pkt->tuple, &entry))
 		flow_erase(&other);
 	return 0;
 }
@@ -41,7 +45,10 @@ NX_GLOBAL int local_new(struct nx_pkt *pkt)
 static __always_inline enum nx_verdict
 stage_local(struct nx_pkt *pkt, struct nx_net from, struct nx_net to)
 {
-	if ((from.subnets || to.subnets) && pkt->opens != NX_OPENS_NOTHING)
+	struct nx_config *config = config_of(pkt->side);
+
+	if ((from.subnets || to.subnets || (config && config->services)) &&
+	    pkt->opens != NX_OPENS_NOTHING)
 		local_new(pkt);
 	return NX_CONTINUE;
 }

@@ -56,6 +56,8 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->why = NX_R_MASQ_MARK;
 		return;
 	}
+	if (!config->ovn) /* KUBE-POSTROUTING has no other rule */
+		goto nothing;
 	if (from.subnets && to.subnets) { /* R3 */
 		snat->masquerade = 1;
 		snat->why = NX_R_MASQ_SUBNETS;
@@ -104,10 +106,14 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->why = NX_R_MASQ_OUTGOING;
 		return;
 	}
+nothing:
 	snat->why = NX_R_KEEP;
 kept:
-	/* Nothing that could be translated one day: no memory of it needed. */
-	if (!from.subnets && !to.subnets) {
+	/* No memory needed of what nothing is translated to.  A Service may
+	 * send its client to any address, and then the answers of both flows
+	 * must be told apart.
+	 */
+	if (!from.subnets && !to.subnets && !config->services) {
 		snat->what = NX_SNAT_NOT_OURS;
 		snat->why = NX_R_NOT_OURS;
 	}

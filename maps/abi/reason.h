@@ -28,7 +28,7 @@
 	X(NX_R_FIP_DNAT, 12, TRANSLATE, "floating IP to its pod")              \
 	X(NX_R_FIP_SNAT, 13, TRANSLATE, "pod to itself through a floating IP") \
 	X(NX_R_MARKED, 14, PASS, "pod to service: asked for masquerade")       \
-	X(NX_R_LOCAL, 15, PASS, "new flow from a pod to this node")            \
+	X(NX_R_LOCAL, 15, PASS, "new flow to this node: remembered")           \
 	X(NX_R_SNAT_NODE, 16, TRANSLATE, "R1: service to pod, node's address") \
 	X(NX_R_MASQ_MARK, 17, TRANSLATE, "R2: masquerade asked by mark")       \
 	X(NX_R_MASQ_SUBNETS, 18, TRANSLATE, "R3: subnet to subnet")            \
@@ -61,7 +61,16 @@
 	X(NX_R_PROBE_NO_PROXY, 40, DROP,                                       \
 	  "probe of a pod, and no proxy listens for it")                       \
 	X(NX_R_REJECTED, 41, DROP,                                             \
-	  "service has no such port: sender told, port unreachable")
+	  "service has no such port: sender told, port unreachable")           \
+	X(NX_R_SERVICE, 42, TRANSLATE, "service to its endpoint")              \
+	X(NX_R_NO_ENDPOINT, 43, DROP,                                          \
+	  "service has no endpoint: sender told, port unreachable")            \
+	X(NX_R_NO_LOCAL_ENDPOINT, 44, DROP,                                    \
+	  "service with local policy has no endpoint on this node")            \
+	X(NX_R_SOURCE_RANGE, 45, DROP,                                         \
+	  "source may not call this load balancer address")                    \
+	X(NX_R_SCTP_PORT, 46, DROP,                                            \
+	  "SCTP to a service whose endpoint has another port")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -20,7 +20,8 @@ struct nx_net {
 	__u32 other_node : 1;		  /* ovn40other-node */
 	__u32 floating_ip : 1;		  /* a key of nx_fip, external side */
 	__u32 subnets_nat_policy : 1;	  /* ovn40subnets-nat-policy */
-	__u32 unused : 25;
+	__u32 cluster : 1; /* clusterCIDR of kube-proxy's detector */
+	__u32 unused : 24;
 	__u32 subnet; /* key of nx_subnet; 0: in no subnet of the node's */
 };
 NX_ABI_SIZE(nx_net, 8);

@@ -17,7 +17,8 @@ using support::PacketSpec;
 
 namespace {
 
-const support::Macs kMacs{"02:00:00:00:00:01", "02:00:00:00:00:02"};
+// To the address of `lo`: a frame for this node.
+const support::Macs kMacs{"02:00:00:00:00:01", "00:00:00:00:00:00"};
 
 model::Prefix P(const char* text) { return *model::Prefix::Parse(text); }
 model::Address A(const char* text) { return *model::Address::Parse(text); }
@@ -152,18 +153,23 @@ void Datapath::SetUp() {
   Clear(skeleton_->maps.nx_flow, sizeof(nx_tuple));
   Clear(skeleton_->maps.nx_embryo, sizeof(nx_tuple));
   Clear(skeleton_->maps.nx_frag, sizeof(nx_frag_key));
+  Clear(skeleton_->maps.nx_affinity, sizeof(nx_affinity_key));
   config = ExampleConfig();
+  host = ExampleHost(kHz);
   Apply();
 }
 
 void Datapath::Apply() {
-  const compile::Wanted wanted = compile::Compile(config, ExampleHost(kHz));
+  const compile::Wanted wanted = compile::Compile(config, host);
   auto& maps = skeleton_->maps;
   Clear(maps.nx_net_left, sizeof(nx_prefix));
   Clear(maps.nx_fip_left, sizeof(nx_fip_key));
   Clear(maps.nx_subnet_left, sizeof(std::uint32_t));
   Clear(maps.nx_policy_left, sizeof(nx_policy_key));
   Clear(maps.nx_ports_left, sizeof(nx_port_key));
+  Clear(maps.nx_service_left, sizeof(nx_service_key));
+  Clear(maps.nx_backend_left, sizeof(nx_backend_key));
+  Clear(maps.nx_source_left, sizeof(nx_source_key));
   Clear(maps.nx_local, sizeof(nx_addr));
   Clear(maps.nx_device, sizeof(std::uint32_t));
   Fill(maps.nx_net_left, wanted.net);
@@ -171,6 +177,9 @@ void Datapath::Apply() {
   Fill(maps.nx_subnet_left, wanted.subnet.All());
   Fill(maps.nx_policy_left, wanted.policy.All());
   Fill(maps.nx_ports_left, wanted.ports);
+  Fill(maps.nx_service_left, wanted.services->AllServices());
+  Fill(maps.nx_backend_left, wanted.services->AllBackends());
+  Fill(maps.nx_source_left, wanted.services->AllSources());
   Clear(maps.nx_probe, sizeof(nx_probe_key));
   Fill(maps.nx_probe, wanted.probe);
   Fill(maps.nx_device, wanted.device);

@@ -29,6 +29,12 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// The value that 99 of 100 do not exceed.
+double P99(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[(values.size() * 99 + 99) / 100 - 1];
+}
+
 model::Prefix Prefix(const std::string& text) { return *model::Prefix::Parse(text); }
 
 class Scale : public Datapath {
@@ -57,6 +63,28 @@ class Scale : public Datapath {
       many.subnets.push_back(subnet);
     }
     return many;
+  }
+  std::vector<model::Shared<model::Service>> ManyServices(int count, int endpoints) const {
+    const auto address = [&](int net, int i) {
+      return *model::Address::Parse(
+          v6() ? fmt::format("fd00:{:x}::{:x}:{:x}", net, i / 65536, i % 65536)
+               : fmt::format("{}.{}.{}.{}", net, 64 + i / 65536, i / 256 % 256, i % 256));
+    };
+    std::vector<model::Shared<model::Service>> services;
+    for (int i = 0; i < count; ++i) {
+      model::Service& service = services.emplace_back().Edit();
+      service.name_space = "default";
+      service.name = fmt::format("service-{}", i);
+      service.cluster_ips = {address(11, i)};
+      service.ports = {{.name = "http", .protocol = NX_L4_TCP, .port = 80, .node_port = 0}};
+      auto& list = service.endpoints.emplace_back();
+      for (int j = 0; j < endpoints; ++j)
+        list.push_back({.addresses = {address(10, i * endpoints + j)},
+                        .port = 8080,
+                        .node_name = fmt::format("node{}", j),
+                        .zones = {}});
+    }
+    return services;
   }
 };
 NATRIX_BOTH_FAMILIES(Scale);
@@ -107,6 +135,69 @@ TEST_P(Scale, AThousandSubnetsWithTenRulesEach) {
              Median(one_compiled), Median(one), Median(one_settled));
   EXPECT_LT(Median(whole), 2000);
   EXPECT_LT(Median(one), 50);
+}
+
+TEST_P(Scale, TenThousandServicesWithTenEndpointsEach) {
+  const auto fd_of = [&](const char* map) -> Result<int> {
+    return bpf_object__find_map_fd_by_name(skel()->obj, map);
+  };
+  auto maps = maps::ConfigMaps::Open(fd_of);
+  ASSERT_TRUE(maps) << maps.error().ToString();
+  daemon::Applier applier(*std::move(maps));
+  compile::Wanted live;
+  const auto apply = [&](const model::Config& wanted) {
+    const auto start = Clock::now();
+    auto made = compile::Compile(wanted, {}, {*applier.Subnets(), live.made, *applier.Services()});
+    const double compiled = MillisecondsSince(start);
+    const auto report = applier.Apply(made);
+    EXPECT_TRUE(report) << report.error().ToString();
+    live = std::move(made);
+    const std::chrono::duration<double, std::milli> in_force = report->in_force;
+    return std::tuple(compiled, compiled + in_force.count(), MillisecondsSince(start),
+                      report->written + report->erased);
+  };
+  model::Config none = config;
+  none.subnets.clear();
+  model::Config many = none;
+  many.services = ManyServices(10000, 10);
+  std::vector<double> whole_compiled, whole, whole_settled, one_compiled, one, one_settled;
+  for (int round = 0; round < 3; ++round) {
+    apply(none);
+    const auto [compiled, in_force, settled, changed] = apply(many);
+    EXPECT_GE(changed, 2 * 110000U);
+    whole_compiled.push_back(compiled);
+    whole.push_back(in_force);
+    whole_settled.push_back(settled);
+    for (int change = 0; change < 100; ++change) {
+      many.services[5000].Edit().endpoints[0][5].addresses[0].bytes.byte[12] ^= 1;
+      const auto [one_made, one_in_force, one_done, one_changed] = apply(many);
+      EXPECT_EQ(one_changed, 2U);  // on both sides
+      one_compiled.push_back(one_made);
+      one.push_back(one_in_force);
+      one_settled.push_back(one_done);
+    }
+  }
+  const compile::Services::Sizes sizes = live.services->entries();
+  fmt::print("entries: nx_service {}, nx_backend {}\n", sizes.service, sizes.backend);
+
+  // A natrixd that starts anew finds everything as it would write it, the numbers too.
+  maps = maps::ConfigMaps::Open(fd_of);
+  ASSERT_TRUE(maps) << maps.error().ToString();
+  daemon::Applier restarted(*std::move(maps));
+  const auto start = Clock::now();
+  const auto found = compile::Compile(many, {}, {*restarted.Subnets(), {}, *restarted.Services()});
+  const auto report = restarted.Apply(found);
+  ASSERT_TRUE(report) << report.error().ToString();
+  fmt::print("after a restart: {:.1f} ms\n", MillisecondsSince(start));
+  EXPECT_FALSE(report->changed());
+  apply(none);
+  fmt::print("from empty: compiled {:.1f} ms, in force {:.1f} ms, settled {:.1f} ms\n",
+             Median(whole_compiled), Median(whole), Median(whole_settled));
+  fmt::print(
+      "one endpoint: compiled {:.2f} ms, in force {:.2f} ms (p99 {:.2f}), settled {:.2f} ms\n",
+      Median(one_compiled), Median(one), P99(one), Median(one_settled));
+  EXPECT_LT(Median(whole), 2000);
+  EXPECT_LT(Median(one), 20);
 }
 
 // Nanoseconds in the kernel for the first packet of a flow that a policy of so many rules judges.

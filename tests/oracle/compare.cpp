@@ -77,10 +77,14 @@ class Pair {
 
  private:
   void Compare() {
-    if (!CompareChecksums()) return;
+    const bool refusals = IsRefusal(left_, sent_.left) && IsRefusal(right_, sent_.right);
+    if (refusals ? RightIsBad() : !CompareChecksums()) return;
     MergeFields();
     if (!trouble_.empty()) return;
-    HideWhatTheKernelMakesUp();
+    if (refusals)
+      ShortenRefusals();
+    else
+      HideWhatTheKernelMakesUp();
     if (left_.size() != right_.size()) {
       trouble_ = fmt::format("lengths {} and {}", left_.size(), right_.size());
       return;
@@ -90,12 +94,18 @@ class Pair {
       trouble_ = fmt::format("byte {}: {:#04x} and {:#04x}", l - left_.begin(), *l, *r);
   }
 
-  bool CompareChecksums() {
+  bool RightIsBad() {
     const Checksums left = VerifyChecksums(left_);
     const Checksums right = VerifyChecksums(right_);
     if (right.AnyBad() && !left.AnyBad())
       trouble_ = "checksums: " + ToString(left) + " and " + ToString(right);
-    else if (left != right)
+    return !trouble_.empty();
+  }
+
+  bool CompareChecksums() {
+    const Checksums left = VerifyChecksums(left_);
+    const Checksums right = VerifyChecksums(right_);
+    if (!RightIsBad() && left != right)
       trouble_ = "states of checksums: " + ToString(left) + " and " + ToString(right);
     return trouble_.empty();
   }
@@ -161,6 +171,40 @@ class Pair {
     if (made_up || sctp) support::PutWord(frame, layers.l4 + 2, 0);
   }
 
+  // Port unreachable, about a packet of this very step: the node itself refuses it.
+  static bool IsRefusal(const Bytes& frame, const std::vector<Bytes>& sent) {
+    const std::optional<Layers> error = Dissect(frame);
+    const std::optional<Layers> quoted =
+        error && error->inner ? Dissect(frame, *error->inner) : std::nullopt;
+    if (!quoted || frame[error->l4] != (error->v6 ? 1 : 3) ||
+        frame[error->l4 + 1] != (error->v6 ? 4 : 3))
+      return false;
+    return std::ranges::any_of(sent, [&](const Bytes& one) {
+      const std::optional<Layers> s = Dissect(one);
+      return s && s->src == quoted->src && s->dst == quoted->dst && s->protocol == quoted->protocol;
+    });
+  }
+
+  // How much is quoted is their own affair, and whether the hop was counted before.  What is left
+  // is both headers, the quoted one up to its ports, under checksums that were right.
+  void ShortenRefusals() {
+    for (Bytes* frame : {&left_, &right_}) {
+      const Layers error = *Dissect(*frame);
+      const Layers quoted = *Dissect(*frame, *error.inner);
+      frame->resize(std::min(frame->size(), quoted.l4 + 4));
+      const std::size_t hops = quoted.ip + (quoted.v6 ? 7 : 8);
+      (*frame)[hops] = 0;
+      support::PutWord(*frame, error.ip + (error.v6 ? 4 : 2), 0);
+      support::PutWord(*frame, error.l4 + 2, 0);
+      if (error.v6) {
+        HideFlowLabel(*frame, error);
+        continue;
+      }
+      for (const std::size_t at : {error.ip + 4, error.ip + 10, quoted.ip + 10})
+        support::PutWord(*frame, at, 0);
+    }
+  }
+
   // An ICMP error or an echo reply of the node's may by chance have the identification of the
   // packet that it is about.
   static bool IsOneKind(const Layers& a, const Layers& b) {
@@ -168,13 +212,17 @@ class Pair {
            a.inner.has_value() == b.inner.has_value();
   }
 
+  // Tests send none: one that is there is the kernel's own.
+  static void HideFlowLabel(Bytes& frame, const Layers& layers) {
+    support::PutWord(frame, layers.ip, Word(frame, layers.ip) & 0xfff0);
+    support::PutWord(frame, layers.ip + 2, 0);
+  }
+
   void HideIdentification(Bytes& frame, const Layers& layers) const {
     if (layers.v6) {
       // Refragmenting makes a new one.  Its header is the last extension header.
       if (layers.fragment) support::PutLong(frame, layers.l4 - 4, 0);
-      // Tests send no flow label: one that is there is the kernel's own.
-      support::PutWord(frame, layers.ip, Word(frame, layers.ip) & 0xfff0);
-      support::PutWord(frame, layers.ip + 2, 0);
+      HideFlowLabel(frame, layers);
       return;
     }
     const bool forwarded = std::ranges::any_of(sent_.left, [&](const Bytes& sent) {

@@ -45,6 +45,7 @@ std::uint16_t SourcePort(const Bytes& frame);
 //   - an SCTP port: the kernel may change it and natrix does not, see docs;
 //   - what the kernel made up itself: IPv4 identifications of its own packets, those of IPv6
 //     fragments, IPv6 flow labels;
+//   - what the node itself refuses, port unreachable: how much of it is quoted, and its TTL;
 // and checksums must be right on both sides, or equally beyond checking.  The order of packets
 // does not count.  Returns what differs, or nothing.
 std::optional<std::string> Difference(const std::vector<Seen>& left, const std::vector<Seen>& right,

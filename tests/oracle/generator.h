@@ -10,7 +10,7 @@
 #include "tests/oracle/kube_proxy.h"
 #include "userspace/model/config.h"
 
-// Random configurations and exchanges for the suites kube-ovn-basic, kube-ovn and, with
+// Random configurations and exchanges for the suites kube-ovn-basic, kube-ovn, services and, with
 // kube-proxy's rules in both nodes, kube-ovn-services.  Left out, because the two are not meant to
 // agree on it:
 //   - sequence numbers outside the window, wrong checksums: conntrack's judgement, not NAT's;
@@ -43,12 +43,21 @@ struct Call {
   // What must be called, where chance would hardly find it.
   std::optional<std::uint8_t> protocol;
   std::optional<std::uint16_t> dport;
+  // Neither options nor a last hop nor more than a device carries: the kernel finds fault with
+  // those after natrix has refused or dropped them.  Nor fragments: of what it refuses the kernel
+  // quotes the whole datagram, natrix its first fragment, over IPv6 nothing.
+  bool plain = false;
 };
 Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope scope);
 
 // What kube-proxy would load beside it, for the suite kube-ovn-services; and calls of that.
 std::vector<ServiceRule> GenerateServices(Dice& dice, Family family, const model::Config& config);
 Call GenerateServiceCall(Dice& dice, Family family, const std::vector<ServiceRule>& rules);
+// Services that kube-proxy does on the left and natrix on the right: the suite services.  Left out:
+// Services with several endpoints to choose from, the node's own processes as clients, and other
+// ports of SCTP's endpoints than the Service's.
+model::Config GenerateProxied(Dice& dice);
+Call GenerateProxiedCall(Dice& dice, Family family, const model::Config& config);
 // Addresses as GenerateCall chooses them.
 std::string AnyOutsideHost(Dice& dice, Family family);
 Call CallOfAnyPod(Dice& dice, Family family);

@@ -52,15 +52,18 @@ class Player {
     spec.id = static_cast<std::uint16_t>(dice_.Between(1, 65535));
     spec.frag_id = dice_.Between(1, 0x7fffffff);
     spec.ttl = dice_.Chance(4) ? 1 : dice_.Chance(4) ? 2 : 64;
+    if (call_.plain) spec.ttl = 64;
     spec.dont_fragment = dice_.Chance(40);
     if (spec.protocol == support::kUdp && v4() && dice_.Chance(10)) spec.no_checksum = true;
     const bool may_split = spec.protocol == support::kUdp || spec.protocol == support::kIcmp ||
                            spec.protocol == support::kIcmpV6;
-    if (from && may_split && dice_.Chance(12)) {
+    if (from && may_split && dice_.Chance(12) && !call_.plain) {
       spec.payload = dice_.Between(1400, 3500);
       spec.fragment = 8 * dice_.Between(60, 180);
       spec.dont_fragment = false;
       spec.ttl = 64;
+    } else if (call_.plain) {
+      return;
     } else if (from && from != Place::kOutside && dice_.Chance(3)) {
       spec.payload = dice_.Between(1500, 3000);  // larger than the uplink carries
     } else if (from && dice_.Chance(6)) {
@@ -120,7 +123,10 @@ class Player {
         if (layers && (layers->inner || layers->dst == call_.src)) continue;
       }
       // A floating IP whose packet came back out, untranslated, has nobody behind it.
-      if (seen.place == Place::kOutside && call_.from == Place::kOutside) continue;
+      if (seen.place == Place::kOutside && call_.from == Place::kOutside) {
+        const auto layers = support::Dissect(seen.frame);
+        if (!layers || layers->dst == call_.dst) continue;
+      }
       peer_ = seen.place;
     }
   }

@@ -10,35 +10,11 @@
 #include <vector>
 
 #include "tests/oracle/kube_ovn.h"
+#include "tests/oracle/kube_proxy_rules.h"
+#include "tests/oracle/rule_table.h"
 
 namespace natrix::oracle {
 namespace {
-
-// Appends "-A CHAIN rule", with the family's prefix where the rule says @.
-class Table {
- public:
-  Table(const char* name, Family family) : family_(family), text_(fmt::format("*{}\n", name)) {}
-
-  Table& Policy(const std::string& chain) {
-    text_ += fmt::format(":{} ACCEPT [0:0]\n", chain);
-    return *this;
-  }
-  Table& Chain(const std::string& chain) {
-    text_ += fmt::format(":{} - [0:0]\n", chain);
-    return *this;
-  }
-  Table& Add(const std::string& chain, std::string rule) {
-    for (std::size_t at = 0; (at = rule.find('@', at)) != std::string::npos;)
-      rule.replace(at, 1, OvnPrefix(family_));
-    text_ += fmt::format("-A {} {}\n", chain, rule);
-    return *this;
-  }
-  std::string Text() const { return text_ + "COMMIT\n"; }
-
- private:
-  Family family_;
-  std::string text_;
-};
 
 void AddFloatingIps(Table& nat, const Config& config, Family family) {
   nat.Add("PREROUTING", "-j cali-PREROUTING")
@@ -133,14 +109,16 @@ void AddPrerouting(Table& nat, const Config& config, Family family) {
   }
 }
 
-std::string NatText(const Config& config, Family family) {
-  Table nat("nat", family);
-  for (const char* chain : {"PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"}) nat.Policy(chain);
+// kube-proxy may run without Kube-OVN, whose chains would then change marks that nobody asks it to.
+bool HasKubeOvn(const Config& config) {
+  return !HasKubeProxy(config) || config.ipvs || !config.subnets.empty() ||
+         !config.service_cidrs.empty() || !config.other_nodes.empty();
+}
+
+void AddKubeOvnNat(Table& nat, const Config& config, Family family) {
   for (const char* chain :
-       {"OVN-PREROUTING", "OVN-POSTROUTING", "OVN-MASQUERADE", "OVN-NAT-POLICY", "cali-PREROUTING",
-        "cali-OUTPUT", "cali-POSTROUTING", "cali-fip-dnat", "cali-fip-snat"})
+       {"OVN-PREROUTING", "OVN-POSTROUTING", "OVN-MASQUERADE", "OVN-NAT-POLICY"})
     nat.Chain(chain);
-  AddFloatingIps(nat, config, family);
   nat.Add("PREROUTING", "-m comment --comment \"kube-ovn prerouting rules\" -j OVN-PREROUTING")
       .Add("POSTROUTING", "-m comment --comment \"kube-ovn postrouting rules\" -j OVN-POSTROUTING")
       .Add("OVN-MASQUERADE", "-j MARK --set-xmark 0x0/0xffffffff")
@@ -148,6 +126,17 @@ std::string NatText(const Config& config, Family family) {
   AddPrerouting(nat, config, family);
   AddPostrouting(nat, config, family);
   AddPolicies(nat, config, family);
+}
+
+std::string NatText(const Config& config, Family family) {
+  Table nat("nat", family);
+  for (const char* chain : {"PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"}) nat.Policy(chain);
+  for (const char* chain :
+       {"cali-PREROUTING", "cali-OUTPUT", "cali-POSTROUTING", "cali-fip-dnat", "cali-fip-snat"})
+    nat.Chain(chain);
+  AddFloatingIps(nat, config, family);
+  if (HasKubeOvn(config)) AddKubeOvnNat(nat, config, family);
+  AddKubeProxyNat(nat, config, family);
   return nat.Text();
 }
 
@@ -221,6 +210,7 @@ std::string FilterText(const Config& config, Family family) {
   for (const int port : {4789, 6081})
     filter.Add("OUTPUT",
                fmt::format("-p udp -m udp --dport {} -j MARK --set-xmark 0x0/0xffffffff", port));
+  AddKubeProxyFilter(filter, config, family);
   return filter.Text();
 }
 

@@ -85,6 +85,94 @@ std::string ProbeText(const model::Tproxy& tproxy) {
   return text;
 }
 
+std::string KubeProxyText(const model::KubeProxy& proxy) {
+  const auto prefix = [](const Prefix& p) { return p.ToString(); };
+  std::vector<std::string> cidrs;
+  for (const Prefix& cidr : proxy.cluster_cidrs) cidrs.push_back(cidr.ToString());
+  std::string text = "kubeProxy:\n";
+  switch (proxy.detect) {
+    case model::DetectLocal::kNone:
+      break;
+    case model::DetectLocal::kClusterCidr:
+      text += fmt::format("  clusterCIDR: \"{}\"\n  detectLocalMode: ClusterCIDR\n",
+                          fmt::join(cidrs, ","));
+      break;
+    case model::DetectLocal::kBridgeInterface:
+      text += fmt::format(
+          "  detectLocalMode: BridgeInterface\n  detectLocal: {{bridgeInterface: {}}}\n",
+          proxy.device);
+      break;
+    case model::DetectLocal::kInterfaceNamePrefix:
+      text += fmt::format(
+          "  detectLocalMode: InterfaceNamePrefix\n  detectLocal: {{interfaceNamePrefix: {}}}\n",
+          proxy.device);
+      break;
+  }
+  return text + fmt::format(
+                    "  nodePortAddresses: {}\n"
+                    "  iptables: {{masqueradeAll: {}, localhostNodePorts: {}}}\n",
+                    YamlList(proxy.node_port_addresses, prefix), proxy.masquerade_all,
+                    proxy.localhost_node_ports);
+}
+
+std::string EndpointText(const model::ServiceEndpoint& endpoint, const std::string& port_name) {
+  std::string text =
+      fmt::format("      - {{addresses: {}, port: {}, ready: {}, serving: {}, terminating: {}",
+                  YamlList(endpoint.addresses, [](const Address& a) { return a.ToString(); }),
+                  endpoint.port, endpoint.ready, endpoint.serving, endpoint.terminating);
+  if (!port_name.empty()) text += ", portName: " + port_name;
+  if (!endpoint.node_name.empty()) text += ", nodeName: " + endpoint.node_name;
+  std::vector<std::string> zones;
+  for (const std::string& zone : endpoint.zones) zones.push_back("{name: " + zone + "}");
+  if (!zones.empty()) text += fmt::format(", hints: {{forZones: [{}]}}", fmt::join(zones, ", "));
+  return text + "}\n";
+}
+
+std::string PortText(const model::PortOfService& port) {
+  const char* protocol = port.protocol == NX_L4_TCP   ? "TCP"
+                         : port.protocol == NX_L4_UDP ? "UDP"
+                                                      : "SCTP";
+  std::string text = fmt::format("      - {{protocol: {}, port: {}", protocol, port.port);
+  if (!port.name.empty()) text += ", name: " + port.name;
+  if (port.node_port != 0) text += fmt::format(", nodePort: {}", port.node_port);
+  return text + "}\n";
+}
+
+// Endpoints have a portName if there are several ports; a Service has no word of what is default.
+std::string ServiceText(const model::Service& service) {
+  const auto address = [](const Address& a) { return a.ToString(); };
+  const auto policy = [](model::TrafficPolicy value) {
+    return value == model::TrafficPolicy::kLocal ? "Local" : "Cluster";
+  };
+  std::string text =
+      fmt::format("  - name: {}\n    namespace: {}\n    clusterIPs: {}\n", service.name,
+                  service.name_space, YamlList(service.cluster_ips, address));
+  if (!service.external_ips.empty())
+    text += fmt::format("    externalIPs: {}\n", YamlList(service.external_ips, address));
+  if (!service.load_balancer_ips.empty())
+    text += fmt::format("    loadBalancerIPs: {}\n", YamlList(service.load_balancer_ips, address));
+  if (!service.load_balancer_source_ranges.empty())
+    text += fmt::format("    loadBalancerSourceRanges: {}\n",
+                        YamlList(service.load_balancer_source_ranges,
+                                 [](const Prefix& p) { return p.ToString(); }));
+  text += fmt::format("    externalTrafficPolicy: {}\n    internalTrafficPolicy: {}\n",
+                      policy(service.external_policy), policy(service.internal_policy));
+  if (service.affinity_seconds)
+    text += fmt::format(
+        "    sessionAffinity: ClientIP\n"
+        "    sessionAffinityConfig: {{clientIP: {{timeoutSeconds: {}}}}}\n",
+        *service.affinity_seconds);
+  if (service.health_check_node_port != 0)
+    text += fmt::format("    healthCheckNodePort: {}\n", service.health_check_node_port);
+  text += "    ports:\n";
+  for (const model::PortOfService& port : service.ports) text += PortText(port);
+  std::string endpoints;
+  for (std::size_t i = 0; i < service.ports.size(); ++i)
+    for (const model::ServiceEndpoint& endpoint : service.endpoints[i])
+      endpoints += EndpointText(endpoint, service.ports.size() > 1 ? service.ports[i].name : "");
+  return text + (endpoints.empty() ? "" : "    endpoints:\n") + endpoints;
+}
+
 }  // namespace
 
 std::string YamlText(const Config& config) {
@@ -95,6 +183,7 @@ std::string YamlText(const Config& config) {
       fmt::format("node:\n  name: {}\n  addresses: {}\n  uplinks: {}\n  podDevices: {}\n",
                   config.node.name, YamlList(config.node.addresses, address),
                   YamlList(config.node.uplinks, same), YamlList(config.node.pod_devices, same));
+  if (!config.node.zone.empty()) text += fmt::format("  zone: {}\n", config.node.zone);
   text += config.subnets.empty() ? "subnets: []\n" : "subnets:\n";
   for (const Subnet& subnet : config.subnets) text += SubnetText(subnet);
   text += fmt::format("serviceCIDRs: {}\n", YamlList(config.service_cidrs, prefix));
@@ -106,6 +195,9 @@ std::string YamlText(const Config& config) {
   for (const model::FloatingIp& fip : config.floating_ips)
     text += fmt::format("  - {{external: \"{}\", internal: \"{}\"}}\n", fip.external.ToString(),
                         fip.internal.ToString());
+  if (config.kube_proxy != model::KubeProxy()) text += KubeProxyText(config.kube_proxy);
+  if (!config.services.empty()) text += "services:\n";
+  for (const model::Service& service : config.services) text += ServiceText(service);
   return config.tproxy.probes.empty() ? text : text + ProbeText(config.tproxy);
 }
 

@@ -51,7 +51,7 @@ const std::vector<Broken> kText = {
     {"BeyondUnicode", "a: \xf4\x90\x80\x80\n", {"1:4 byte 0xf4 is not UTF-8 text"}},
     {"CutShortUtf8", "a: \xe2\x82", {"1:4 byte 0xe2 is not UTF-8 text"}},
     {"Utf16", std::string("\xff\xfen\0o\0", 6), {"1:1 byte 0xff is not UTF-8 text"}},
-    {"TooLong", std::string(10 * 1024 * 1024, 'a'), {"1:1 the file is longer than 1048576 bytes"}},
+    {"TooLong", std::string(65 * 1024 * 1024, 'a'), {"1:1 the file is longer than 67108864 bytes"}},
     {"Directive", "%YAML 1.1\n---\nnode: {}\n", {"1:1 a YAML directive is not allowed here"}},
     {"DeepBlocks", Nested(40), {"17:33 nested more than 16 levels deep"}},
     {"DeepFlow", std::string(5000, '['), {"1:17 nested more than 16 levels deep"}},
@@ -253,7 +253,7 @@ TEST(BrokenConfigs, AFileThatCannotBeReadIsNamed) {
 TEST(BrokenConfigs, AnEndlessFileIsTooLong) {
   const Loaded loaded = LoadFile("/dev/zero");
 
-  EXPECT_THAT(Problems(loaded), ElementsAre("1:1 the file is longer than 1048576 bytes"));
+  EXPECT_THAT(Problems(loaded), ElementsAre("1:1 the file is longer than 67108864 bytes"));
 }
 
 // A file that an editor has written half of.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/words_services.h"
 #include "userspace/config/duration.h"
 #include "userspace/config/keys.h"
 #include "userspace/config/load.h"
@@ -83,7 +84,7 @@ std::string Show(const model::Config& c) {
     out += fmt::format(" {}-{}", r.first, r.last);
   out += fmt::format("|{} {}|", c.flows.max_established, c.flows.max_embryos);
   for (const std::uint32_t seconds : c.timeout_seconds) out += fmt::format("{} ", seconds);
-  return out;
+  return out + ShowServices(c);
 }
 
 TEST(ConfigWords, NodeIsRead) {
@@ -222,6 +223,16 @@ TEST(ConfigWords, TheExampleIsRight) {
   EXPECT_THAT(loaded.diagnostics, IsEmpty());
 }
 
+TEST(ConfigWords, TheExampleOfServicesIsRight) {
+  const Loaded loaded = LoadFile(NATRIX_SOURCE_DIR "/docs/examples/services.yaml");
+
+  ASSERT_TRUE(loaded) << loaded.Render();
+  ASSERT_EQ(loaded.config->services.size(), 2u);
+  EXPECT_EQ(loaded.config->services[0]->endpoints[0].size(), 2u);
+  EXPECT_EQ(loaded.config->services[1]->ports.size(), 2u);
+  EXPECT_THAT(loaded.diagnostics, IsEmpty());
+}
+
 // One word of the table at a time.
 class EveryWord : public testing::TestWithParam<Key> {
  protected:
@@ -239,6 +250,7 @@ class EveryWord : public testing::TestWithParam<Key> {
   }
   // A whole configuration in which the word has this value; "" leaves it out.
   static std::string With(const Key& key, const std::string& value) {
+    if (IsServiceWord(key)) return WithServiceWord(key, value);
     const std::string word = value.empty() ? "" : fmt::format("{}: {}", key.name(), value);
     const std::string parent(key.parent());
     if (parent == "node") {

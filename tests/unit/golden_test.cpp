@@ -37,9 +37,28 @@ TEST(Reference, TablesOfTheDocumentationAreThoseOfTheParser) {
 TEST(Reference, EveryWordIsDocumented) {
   const std::string page = WithReferenceTables(ReadSource("docs/config.md"));
 
-  for (const char* path : {"top", "node", "subnets[]", "subnets[].natOutgoingPolicyRules[]",
-                           "subnets[].natOutgoingPolicyRules[].match", "ipvs", "floatingIPs[]",
-                           "marks", "masquerade", "flows", "metrics", "timeouts"})
+  for (const char* path : {"top",
+                           "node",
+                           "subnets[]",
+                           "subnets[].natOutgoingPolicyRules[]",
+                           "subnets[].natOutgoingPolicyRules[].match",
+                           "ipvs",
+                           "floatingIPs[]",
+                           "marks",
+                           "masquerade",
+                           "flows",
+                           "metrics",
+                           "timeouts",
+                           "kubeProxy",
+                           "kubeProxy.detectLocal",
+                           "kubeProxy.iptables",
+                           "services[]",
+                           "services[].ports[]",
+                           "services[].sessionAffinityConfig",
+                           "services[].sessionAffinityConfig.clientIP",
+                           "services[].endpoints[]",
+                           "services[].endpoints[].hints",
+                           "services[].endpoints[].hints.forZones[]"})
     EXPECT_THAT(page, testing::HasSubstr("<!-- words: " + std::string(path) + " -->\n| word "));
 }
 

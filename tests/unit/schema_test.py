@@ -25,6 +25,13 @@ GOOD = {
     "ipvs": {"clusterIPs": ["10.96.0.1,tcp:443", "fd00::a,udp:53"], "localNodePortsTCP": [30080]},
     "metrics": {"listen": "[::1]:9188"},
     "tproxy": {"probes": [{"podIP": "fd00:241::2", "port": 80}], "onIP": ["172.18.0.3"], "outputMark": "0x90003"},
+    "kubeProxy": {"clusterCIDR": "10.16.0.0/14,fd00:10::/32", "detectLocalMode": "ClusterCIDR",
+                  "nodePortAddresses": ["172.18.0.0/16"], "iptables": {"masqueradeAll": True}},
+    "services": [{"name": "web", "clusterIPs": ["10.96.0.10"], "ports": [{"port": 80, "nodePort": 30080}],
+                  "loadBalancerIPs": ["172.18.0.70"], "loadBalancerSourceRanges": ["0.0.0.0/0"],
+                  "sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 600}},
+                  "endpoints": [{"addresses": ["10.16.0.10"], "port": 8080, "nodeName": "node1",
+                                 "hints": {"forZones": [{"name": "zone-a"}]}}]}],
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -64,6 +71,14 @@ BAD = [
     (["tproxy", "probes", 0, "port"], 65536),
     (["tproxy", "onIP"], "172.18.0.3"),
     (["tproxy", "table"], 0),
+    (["kubeProxy", "detectLocalMode"], "clusterCIDR"),
+    (["kubeProxy", "detectLocal"], {"bridgeInterface": "a/b"}),
+    (["services", 0, "clusterIPs"], ["None"]),
+    (["services", 0, "ports", 0, "protocol"], "tcp"),
+    (["services", 0, "ports", 0, "nodePort"], 0),
+    (["services", 0, "sessionAffinityConfig", "clientIP", "timeoutSeconds"], 86401),
+    (["services", 0, "endpoints", 0, "addresses"], "10.16.0.10"),
+    (["services", 0, "targetPort"], 80),
 ]
 
 

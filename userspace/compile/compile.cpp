@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
-#include <limits>
 
+#include "userspace/compile/jiffies.h"
 #include "userspace/compile/membership.h"
 #include "userspace/compile/subnets.h"
 
@@ -16,13 +16,6 @@ namespace {
 
 using model::Address;
 using model::Family;
-
-// Jiffies are compared as signed 32-bit differences, so that no timeout may reach 2^31.
-std::uint32_t Jiffies(std::uint32_t seconds, std::uint32_t hz) {
-  const std::uint64_t jiffies = std::uint64_t{seconds} * hz;
-  return static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(jiffies, std::numeric_limits<std::int32_t>::max()));
-}
 
 // As the wire has it.
 __be16 BigEndian(std::uint16_t port) {
@@ -33,7 +26,27 @@ nx_addr FirstOf(Family family, const std::vector<Address>& addresses) {
   return model::FirstOf(addresses, family).value_or(Address{}).bytes;
 }
 
-nx_config Scalars(const model::Config& config, const model::Host& host) {
+nx_detect DetectionOf(const model::KubeProxy& proxy) {
+  switch (proxy.detect) {
+    case model::DetectLocal::kNone:
+      return NX_DETECT_NONE;
+    case model::DetectLocal::kClusterCidr:
+      return NX_DETECT_PREFIX;
+    case model::DetectLocal::kBridgeInterface:
+    case model::DetectLocal::kInterfaceNamePrefix:
+      return NX_DETECT_DEVICE;
+  }
+  return NX_DETECT_NONE;
+}
+
+// Whether what comes in by it is the cluster's own.
+bool IsClusters(const model::KubeProxy& proxy, const std::string& device) {
+  return (proxy.detect == model::DetectLocal::kBridgeInterface && device == proxy.device) ||
+         (proxy.detect == model::DetectLocal::kInterfaceNamePrefix &&
+          device.starts_with(proxy.device));
+}
+
+nx_config Scalars(const model::Config& config, const model::Host& host, const Services& services) {
   nx_config scalars{};
   scalars.hz = host.hz;
   for (std::size_t state = 0; state < NX_STATE_COUNT; ++state)
@@ -53,6 +66,12 @@ nx_config Scalars(const model::Config& config, const model::Host& host) {
   scalars.node6 = FirstOf(Family::kIpv6, config.node.addresses);
   scalars.port_choice = config.masquerade.port_choice;
   scalars.ipvs = config.ipvs.has_value();
+  scalars.ovn = config.ipvs || !config.subnets.empty() || !config.service_cidrs.empty() ||
+                !config.other_nodes.empty();
+  scalars.detect = DetectionOf(config.kube_proxy);
+  scalars.masquerade_all = config.kube_proxy.masquerade_all;
+  scalars.services = !config.services.empty();
+  scalars.node_ports = services.at_any_address > 0;
   return scalars;
 }
 
@@ -115,21 +134,40 @@ bool MayMasquerade(const model::DeviceAddress& candidate) {
          !IsLinkLocal6(candidate.address);
 }
 
-nx_device DeviceEntry(const model::Device& device, nx_device_role role) {
-  nx_device entry{};
-  device.name.copy(entry.name, sizeof(entry.name) - 1);
-  entry.role = role;
-  nx_device_addr* next4 = std::begin(entry.addr4);
-  nx_device_addr* next6 = std::begin(entry.addr6);
+// Appends what a device offers of a family, as far as there is room.
+void Offer(nx_device_addr (&list)[NX_DEVICE_ADDRS], Family family, const model::Device& device) {
+  nx_device_addr* next =
+      std::find_if(std::begin(list), std::end(list), [](const auto& own) { return !own.length; });
   for (const model::DeviceAddress& candidate : device.addresses) {
-    if (!MayMasquerade(candidate)) continue;
-    const bool is4 = candidate.address.family() == Family::kIpv4;
-    nx_device_addr*& next = is4 ? next4 : next6;
-    if (next == (is4 ? std::end(entry.addr4) : std::end(entry.addr6))) continue;
+    if (!MayMasquerade(candidate) || candidate.address.family() != family) continue;
+    if (next == std::end(list)) return;
     next->addr = candidate.address.bytes;
     next->length = model::Prefix{candidate.address, candidate.length}.ToAbi().length;
     ++next;
   }
+}
+
+// A device without an address of its own, as those of single pods, masquerades with another
+// device's: IPv4 with the first there is (inet_select_addr, net/ipv4/devinet.c), IPv6 with that of
+// all which is nearest to the destination (ipv6_dev_get_saddr, net/ipv6/addrconf.c).
+void Borrow(nx_device& entry, const std::vector<model::Device>& others) {
+  const bool needs4 = !entry.addr4[0].length, needs6 = !entry.addr6[0].length;
+  for (const model::Device& other : others) {
+    if (needs4 && !entry.addr4[0].length) {
+      Offer(entry.addr4, Family::kIpv4, other);
+      std::fill(std::begin(entry.addr4) + 1, std::end(entry.addr4), nx_device_addr{});
+    }
+    if (needs6) Offer(entry.addr6, Family::kIpv6, other);
+  }
+}
+
+nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool cluster) {
+  nx_device entry{};
+  device.name.copy(entry.name, sizeof(entry.name) - 1);
+  entry.role = role;
+  entry.cluster = cluster ? NX_DEVICE_CLUSTER(0) | NX_DEVICE_CLUSTER(1) : 0;
+  Offer(entry.addr4, Family::kIpv4, device);
+  Offer(entry.addr6, Family::kIpv6, device);
   return entry;
 }
 
@@ -143,11 +181,12 @@ void Reserve(std::array<nx_port_word, NX_PORT_WORDS>& words,
 }  // namespace
 
 Wanted Compile(const model::Config& config, const model::Host& host) {
-  return Compile(config, host, {.subnets = {}, .made = {}});
+  return Compile(config, host, {.subnets = {}, .made = {}, .services = nullptr});
 }
 
 Wanted Compile(const model::Config& config, const model::Host& host, const Previous& previous) {
   Wanted wanted;
+  wanted.services = MakeServices(config, host.hz, previous.services);
   FollowHost(config, host, wanted);
   wanted.made = MakeParts(config, previous.subnets, previous.made);
   for (const auto& [name, part] : wanted.made) {  // in the order that these have, too
@@ -166,18 +205,24 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
 }
 
 void FollowHost(const model::Config& config, const model::Host& host, Wanted& wanted) {
-  wanted.config = Scalars(config, host);
+  wanted.services = WithHost(std::move(wanted.services), host);
+  wanted.config = Scalars(config, host, *wanted.services);
   wanted.device.clear();
   wanted.local.clear();
   wanted.port.fill({});
   for (const model::Device& device : host.devices) {
-    if (const auto role = RoleOf(config.node, device.name))
-      wanted.device.emplace(device.ifindex, DeviceEntry(device, *role));
+    if (const auto role = RoleOf(config.node, device.name)) {
+      nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name));
+      Borrow(entry, host.devices);
+      wanted.device.emplace(device.ifindex, entry);
+    }
     for (const model::DeviceAddress& own : device.addresses)
       wanted.local.emplace(own.address.bytes, nx_local{device.ifindex});
   }
   Reserve(wanted.port, config.masquerade.reserved_ports);
   Reserve(wanted.port, host.reserved);
+  for (std::size_t i = 0; i < NX_PORT_WORDS; ++i)
+    wanted.port[i].reserved |= wanted.services->reserved[i].reserved;
 }
 
 }  // namespace natrix::compile

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "maps/abi/probe.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/compile/services.h"
 #include "userspace/compile/subnets.h"
 #include "userspace/compile/table.h"
 #include "userspace/model/config.h"
@@ -35,15 +37,18 @@ struct Wanted {
   Table<std::uint32_t, nx_device> device;
   Table<nx_addr, nx_local> local;
   std::array<nx_port_word, NX_PORT_WORDS> port{};
+  // nx_service, nx_backend and nx_source; never null.
+  std::shared_ptr<const Services> services = std::make_shared<const Services>();
 
   SubnetParts made;  // where the parts are from
 };
 
-// What was there before: subnets that stay keep their numbers, and what was made of those that did
-// not change is used again.
+// What was there before: subnets and Services that stay keep their numbers, and what was made of
+// those that did not change is used again.
 struct Previous {
   const Parts<std::uint32_t, nx_subnet>& subnets;  // what nx_subnet holds
   const SubnetParts& made;
+  std::shared_ptr<const Services> services = nullptr;  // what the maps hold; null: nothing
 };
 
 Wanted Compile(const model::Config& config, const model::Host& host, const Previous& previous);

@@ -31,6 +31,7 @@ nx_net Union(nx_net own, nx_net around) {
   own.other_node |= around.other_node;
   own.floating_ip |= around.floating_ip;
   own.subnets_nat_policy |= around.subnets_nat_policy;
+  own.cluster |= around.cluster;
   if (own.subnet == 0) own.subnet = around.subnet;
   return own;
 }
@@ -87,15 +88,18 @@ ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetParts& par
     for (std::size_t i = 0; i < subnet.cidrs.size(); ++i)
       written.emplace_back(subnet.cidrs[i].WithoutHostBits(), NetOf(subnet, numbers[i]));
   }
-  nx_net service{}, node{}, floating{};
+  nx_net service{}, node{}, floating{}, cluster{};
   service.services = 1;
   node.other_node = 1;
   floating.floating_ip = 1;
+  cluster.cluster = 1;
   for (const Prefix& cidr : config.service_cidrs)
     written.emplace_back(cidr.WithoutHostBits(), service);
   for (const Address& other : config.other_nodes) written.emplace_back(Prefix::Of(other), node);
   for (const model::FloatingIp& ip : config.floating_ips)
     written.emplace_back(Prefix::Of(ip.external), floating);
+  for (const Prefix& cidr : config.kube_proxy.cluster_cidrs)
+    written.emplace_back(cidr.WithoutHostBits(), cluster);
   return Nest(std::move(written), Union);
 }
 

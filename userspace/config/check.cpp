@@ -15,9 +15,11 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/config/check_services.h"
 #include "userspace/config/check_tproxy.h"
 #include "userspace/config/overlap.h"
 #include "userspace/config/policy.h"
+#include "userspace/config/room.h"
 
 namespace natrix::config {
 namespace {
@@ -176,22 +178,6 @@ std::size_t SetsOf(const model::Subnet& subnet) {
          subnet.HasPolicy();
 }
 
-// Where a value was written, and how many entries it costs.
-using Costs = std::vector<std::pair<Span, std::size_t>>;
-
-// Reports the first value, in the order of the file, that does not fit any more.
-void CheckRoom(Costs costs, std::size_t most, std::string_view message, std::string_view help,
-               Diagnostics& diagnostics) {
-  std::ranges::sort(costs, {}, [](const auto& cost) { return cost.first.begin; });
-  std::size_t used = 0;
-  for (const auto& [where, cost] : costs) {
-    used += cost;
-    if (used <= most) continue;
-    diagnostics.Error(where, message, help);
-    return;
-  }
-}
-
 void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
   if (!decoded.config.ipvs) return;
   const model::Ipvs& ipvs = *decoded.config.ipvs;
@@ -228,13 +214,16 @@ void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
   Costs costs;
   for (const Span where : places.service_cidrs) costs.emplace_back(where, 1);
   for (const Span where : places.other_nodes) costs.emplace_back(where, 1);
+  for (const Span where : places.kube_proxy.cluster_cidrs) costs.emplace_back(where, 1);
   for (const Places::FloatingIp& where : places.floating_ips) costs.emplace_back(where.external, 1);
   for (std::size_t i = 0; i < places.subnets.size(); ++i)
     for (const Span where : places.subnets[i].cidrs)
       costs.emplace_back(where, SetsOf(decoded.config.subnets[i]));
   CheckRoom(std::move(costs), NX_MAX_PREFIXES,
             fmt::format("one too many: the sets hold {} members", NX_MAX_PREFIXES),
-            "a CIDR counts once for every set that its subnet is in", diagnostics);
+            "a CIDR counts once for every set that its subnet is in, and so does each of the pods' "
+            "for kube-proxy",
+            diagnostics);
   constexpr std::size_t kMostFloating = NX_MAX_FIP / 2;  // an entry for each side
   if (places.floating_ips.size() > kMostFloating)
     diagnostics.Error(places.floating_ips[kMostFloating].external,
@@ -253,6 +242,7 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckFloatingIps(decoded, diagnostics);
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
   CheckTproxy(decoded, diagnostics);
+  CheckServices(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);
   CheckPorts(decoded, diagnostics);
   CheckSubnetCount(decoded, diagnostics);

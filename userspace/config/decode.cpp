@@ -6,24 +6,20 @@
 #include <optional>
 #include <utility>
 
+#include "userspace/config/choice.h"
+#include "userspace/config/decode_services.h"
 #include "userspace/config/mapping.h"
 #include "userspace/config/values.h"
 
 namespace natrix::config {
 namespace {
 
-// Choices of one word whose order in the table is that of their enum.
-template <typename Enum>
-void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
-  auto index = static_cast<std::size_t>(into);
-  map.Into(index, name, ReadChoice);
-  into = static_cast<Enum>(index);
-}
-
 void DecodeNode(const Mapping& map, Decoded& out) {
   model::Node& node = out.config.node;
   map.Into(node.name, "name", ReadName);
+  map.Into(node.zone, "zone", ReadName);
   map.IntoList(node.addresses, &out.places.addresses, "addresses", ReadAddress);
+  map.IntoList(out.pod_cidrs, &out.places.pod_cidrs, "podCIDRs", ReadCidr);
   map.IntoList(node.uplinks, &out.places.uplinks, "uplinks", ReadDevice);
   map.IntoList(node.pod_devices, &out.places.pod_devices, "podDevices", ReadDevice);
   for (const char* name : {"uplinks", "podDevices"}) {
@@ -145,7 +141,7 @@ void DecodeTproxy(const Mapping& map, Decoded& out) {
   for (const Mapping& probe : map.SubList("probes")) DecodeProbe(probe, out);
   map.Into(tproxy.on_port, "onPort", ReadPort);
   map.IntoList(tproxy.on_ip, &places.on_ip, "onIP", ReadAddress);
-  for (const model::Family family : {model::Family::kIpv4, model::Family::kIpv6})
+  for (const model::Family family : model::kFamilies)
     if (const auto node = model::FirstOf(out.config.node.addresses, family);
         node && !model::FirstOf(tproxy.on_ip, family))
       tproxy.on_ip.push_back(*node);
@@ -183,7 +179,7 @@ void DecodeIpvs(const Mapping& map, Decoded& out) {
 
 }  // namespace
 
-Decoded Decode(const Node& root, Diagnostics& diagnostics) {
+Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagnostics) {
   Decoded out;
   const std::optional<Mapping> top = Mapping::Open(root, "", diagnostics);
   if (!top) return out;
@@ -208,6 +204,7 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
   if (const auto timeouts = top->Sub("timeouts"))
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
       timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);
+  DecodeServices(*top, before, out);
   return out;
 }
 

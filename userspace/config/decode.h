@@ -46,7 +46,27 @@ struct Places {
     std::vector<Probe> probes;
     bool readable = true;  // false: a mark is not what was written, but a default
   };
+  struct KubeProxy {
+    std::vector<Span> cluster_cidrs;
+    Span device;
+  };
+  struct Service {
+    struct Port {
+      Span all;
+      Span name;
+      Span port;
+      Span node_port;
+    };
+    Span name;
+    std::vector<Span> cluster_ips;
+    std::vector<Span> external_ips;
+    std::vector<Span> load_balancer_ips;
+    std::vector<Port> ports;
+    Span local_policy;  // the first policy that is Local
+    Span health_check;
+  };
   std::vector<Span> addresses;
+  std::vector<Span> pod_cidrs;
   std::vector<Span> uplinks;
   std::vector<Span> pod_devices;
   std::vector<Span> service_cidrs;
@@ -57,16 +77,20 @@ struct Places {
   std::vector<Span> local_ports_tcp;
   std::vector<Span> local_ports_udp;
   Tproxy tproxy;
+  KubeProxy kube_proxy;
+  std::vector<Service> services;
   Marks marks;
 };
 
 struct Decoded {
   model::Config config;
+  std::vector<model::Prefix> pod_cidrs;  // of the node; which of them count, kubeProxy says
   Places places;
 };
 
 // Reads every word by the table in keys.h.  What cannot be read is reported and left at its
-// default, or out of its list, so that the rest can still be judged.
-Decoded Decode(const Node& root, Diagnostics& diagnostics);
+// default, or out of its list, so that the rest can still be judged.  What is as it was in `before`
+// (load.h) is shared with it.
+Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagnostics);
 
 }  // namespace natrix::config

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "maps/abi/flow.h"
 #include "userspace/config/duration.h"
+#include "userspace/config/keys_services.h"
 
 namespace natrix::config {
 namespace {
@@ -20,11 +22,15 @@ std::vector<Key> WrittenKeys() {
      .text = "The node natrixd runs on."},
     {.path = "node.name", .type = Type::kName, .example = "node1",
      .text = "The node's name in the cluster; shown by `natrix status`."},
+    {.path = "node.zone", .type = Type::kName, .example = "zone-a",
+     .text = "The node's zone, label `topology.kubernetes.io/zone`: for topology hints of endpoints."},
     {.path = "node.addresses", .type = Type::kAddresses, .fallback = "[]",
      .example = "[172.18.0.3, \"fd00:172:18::3\"]",
      .text = "The node's InternalIPs. Service traffic that reaches a pod from the node itself (IPVS) "
              "gets the first address of its family as its source; without one, that of the device it "
              "leaves through."},
+    {.path = "node.podCIDRs", .type = Type::kCidrs, .example = "[10.16.3.0/24]",
+     .text = "`spec.podCIDRs` of Kubernetes' Node. Only for `kubeProxy.detectLocalMode: NodeCIDR`."},
     {.path = "node.uplinks", .type = Type::kDevices, .required = true, .example = "[eth0]",
      .text = "Devices towards the physical network: names or patterns (`*`, `?`, `[0-9]`). Attached "
              "when they appear. An exact name wins over a pattern, an uplink over a pod device; "
@@ -35,7 +41,8 @@ std::vector<Key> WrittenKeys() {
 
     {.path = "serviceCIDRs", .type = Type::kCidrs, .fallback = "[]",
      .example = "[10.96.0.0/12, \"fd00:10:96::/112\"]",
-     .text = "The cluster's Service CIDRs: set `ovn40services` / `ovn60services`."},
+     .text = "The cluster's Service CIDRs: set `ovn40services` / `ovn60services`. With `services`, a fragment to "
+             "them that comes before its first one is dropped."},
     {.path = "otherNodes", .type = Type::kAddresses, .fallback = "[]", .example = "[172.18.0.4]",
      .text = "InternalIPs of all other nodes: set `ovn40other-node` / `ovn60other-node`."},
 
@@ -238,6 +245,7 @@ const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all = WrittenKeys();
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state) all.push_back(TimeoutRow(state));
+    std::ranges::move(ServiceKeys(), std::back_inserter(all));
     return all;
   }();
   return keys;
@@ -253,11 +261,15 @@ const Key* FindKey(std::string_view path) {
   return found == index.end() ? nullptr : found->second;
 }
 
-std::vector<const Key*> KeysUnder(std::string_view parent) {
-  std::vector<const Key*> children;
-  for (const Key& key : Keys())
-    if (key.parent() == parent) children.push_back(&key);
-  return children;
+const std::vector<const Key*>& KeysUnder(std::string_view parent) {
+  static const std::map<std::string_view, std::vector<const Key*>> index = [] {
+    std::map<std::string_view, std::vector<const Key*>> by_parent;
+    for (const Key& key : Keys()) by_parent[key.parent()].push_back(&key);
+    return by_parent;
+  }();
+  static const std::vector<const Key*> none;
+  const auto found = index.find(parent);
+  return found == index.end() ? none : found->second;
 }
 
 std::string TimeoutKey(unsigned state) {
@@ -300,6 +312,8 @@ std::string_view TypeName(Type type) {
       return "a list of CIDRs";
     case Type::kDevices:
       return "a list of device names";
+    case Type::kDevice:
+      return "a device name";
     case Type::kPorts:
       return "a list of ports";
     case Type::kPrefixText:

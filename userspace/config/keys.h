@@ -23,6 +23,7 @@ enum class Type {
   kAddresses,  // lists of what their names say
   kCidrs,
   kDevices,       // names or patterns of devices
+  kDevice,        // a device, or what several names begin with
   kPorts,         // ports or ranges of them
   kPrefixText,    // addresses or CIDRs of one string
   kGatewayText,   // node or node:address of one string
@@ -53,7 +54,7 @@ const std::vector<Key>& Keys();
 // nullptr when there is none.
 const Key* FindKey(std::string_view path);
 // In the table's order.
-std::vector<const Key*> KeysUnder(std::string_view parent);
+const std::vector<const Key*>& KeysUnder(std::string_view parent);
 
 // The word under `timeouts` for an nx_state: NX_STATE_TCP_SYN_SENT -> tcpSynSent.
 std::string TimeoutKey(unsigned state);

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "userspace/base/suggest.h"
+#include "userspace/config/keys_services.h"
 #include "userspace/config/values.h"
 
 namespace natrix::config {
@@ -38,6 +40,7 @@ const Key* Elsewhere(std::string_view name) {
 Mapping::Mapping(const Node& node, std::string path, Diagnostics& diagnostics)
     : node_(&node),
       path_(std::move(path)),
+      words_(&KeysUnder(path_)),
       diagnostics_(&diagnostics),
       where_(node.entries.empty() ? node.where : node.entries.front().key_where) {}
 
@@ -53,9 +56,9 @@ std::optional<Mapping> Mapping::Open(const Node& node, std::string path, Diagnos
   }
   Mapping mapping(node, std::move(path), diagnostics);
   for (const Entry& entry : node.entries)
-    if (FindKey(mapping.path_.empty() ? entry.key : mapping.path_ + "." + entry.key) == nullptr)
+    if (std::ranges::find(*mapping.words_, entry.key, &Key::name) == mapping.words_->end())
       mapping.ReportUnknown(entry);
-  for (const Key* key : KeysUnder(mapping.path_))
+  for (const Key* key : *mapping.words_)
     if (key->required && node.Find(key->name()) == nullptr) mapping.ReportMissing(*key);
   return mapping;
 }
@@ -69,6 +72,8 @@ void Mapping::ReportUnknown(const Entry& entry) const {
     help = "this field of Kube-OVN's Subnet decides nothing on a node: leave it out";
   else if (foreign == ForeignField::kUnsupported)
     help = "this field of Kube-OVN's Subnet is not supported";
+  else if (path_.starts_with("services[]") && IsIdleServiceField(entry.key))
+    help = "this field of Kubernetes decides nothing on a node: leave it out";
   else if (const auto close = DidYouMean(entry.key, names))
     help = fmt::format("did you mean \"{}\"?", *close);
   else if (const Key* other = Elsewhere(entry.key))
@@ -97,8 +102,7 @@ const Node* Mapping::Get(std::string_view name) const {
 }
 
 const Key& Mapping::KeyOf(std::string_view name) const {
-  const std::string path = path_.empty() ? std::string(name) : path_ + "." + std::string(name);
-  return *FindKey(path);
+  return **std::ranges::find(*words_, name, &Key::name);
 }
 
 std::optional<Mapping> Mapping::Sub(std::string_view name) const {

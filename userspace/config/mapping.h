@@ -65,6 +65,7 @@ class Mapping {
 
   const Node* node_;
   std::string path_;
+  const std::vector<const Key*>* words_;
   Diagnostics* diagnostics_;
   Span where_;
 };

@@ -84,6 +84,8 @@ Json ValueSchema(const Key& key) {
       schema["minItems"] = 1;
       return schema;
     }
+    case Type::kDevice:
+      return Text("^[^/:\\s]+$");
     case Type::kPorts:
       return ListOf(Either(Integer(1, 65535), Text("^[0-9]{1,5}(-[0-9]{1,5})?$")));
     case Type::kPrefixText:

@@ -40,8 +40,9 @@ bool IsControl(char c) {
 bool CheckText(const Source& source, Diagnostics& diagnostics) {
   const std::string_view text = source.text();
   if (text.size() > kMaxBytes) {
-    diagnostics.Error({0, 0}, fmt::format("the file is longer than {} bytes", kMaxBytes),
-                      "is it the right file? a configuration of 1,000 subnets is a tenth of that");
+    diagnostics.Error(
+        {0, 0}, fmt::format("the file is longer than {} bytes", kMaxBytes),
+        "is it the right file? 10,000 Services with 10 endpoints each are a quarter of that");
     return false;
   }
   for (std::size_t i = 0; i < text.size();) {

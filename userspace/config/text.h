@@ -8,8 +8,8 @@
 
 namespace natrix::config {
 
-// A node with thousands of subnets needs a tenth of it.
-inline constexpr std::size_t kMaxBytes = 1024 * 1024;
+// 10,000 Services with 10 endpoints each need a quarter of it.
+inline constexpr std::size_t kMaxBytes = 64 * 1024 * 1024;
 
 // Whether `source` is text a YAML parser should see at all: not too long, valid UTF-8, no control
 // characters, no directives.  The first reason against it goes to `diagnostics`.

@@ -63,6 +63,7 @@ std::string_view Article(const Key& key) {
     case Type::kCidrs:
       return "a CIDR";
     case Type::kDevices:
+    case Type::kDevice:
       return "a device name";
     case Type::kPorts:
       return "a port or a range of ports";

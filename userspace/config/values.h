@@ -31,6 +31,11 @@ std::optional<model::PortRange> ReadPorts(const Node& node, const Key& key,
 std::optional<model::Address> ReadAddress(const Node& node, const Key& key,
                                           Diagnostics& diagnostics);
 std::optional<model::Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& diagnostics);
+// The same, and /0, which is every address of the family.
+std::optional<model::Prefix> ReadRange(const Node& node, const Key& key, Diagnostics& diagnostics);
+// An address; says what to do about the "None" of a headless Service.
+std::optional<model::Address> ReadClusterIp(const Node& node, const Key& key,
+                                            Diagnostics& diagnostics);
 
 // An address or a CIDR of a policy rule, where an ipset's leniency is Kube-OVN's: host bits are
 // cut off, and /0 is every address of the family.

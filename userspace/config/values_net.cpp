@@ -35,21 +35,11 @@ std::string WhyNoDevice(std::string_view text) {
   return "";
 }
 
-bool IsLoopback(const Address& address) {
-  static const Address kLoopback6 = *Address::Parse("::1");
-  return address.family() == Family::kIpv4 ? address.bytes.byte[12] == 127 : address == kLoopback6;
-}
-
-bool IsUnspecified(const Address& address) {
-  static const Address kAny4 = *Address::Parse("0.0.0.0");
-  return address == kAny4 || address == Address{};
-}
-
 // What kind of address this is when it can be nobody's; empty otherwise.
 std::string_view WhyNobodys(const Address& address) {
-  if (IsUnspecified(address)) return "the unspecified address";
+  if (address.IsUnspecified()) return "the unspecified address";
   if (address.IsMulticast()) return "a multicast address";
-  if (IsLoopback(address)) return "a loopback address";
+  if (address.IsLoopback()) return "a loopback address";
   return "";
 }
 
@@ -131,6 +121,14 @@ std::optional<Address> ReadAddress(const Node& node, const Key& key, Diagnostics
   return address;
 }
 
+std::optional<Address> ReadClusterIp(const Node& node, const Key& key, Diagnostics& diagnostics) {
+  if (node.kind != Node::Kind::kScalar || node.text != "None")
+    return ReadAddress(node, key, diagnostics);
+  diagnostics.Error(node.where, "a headless Service has no address to be called at",
+                    "leave the whole Service out: its clients call the endpoints themselves");
+  return std::nullopt;
+}
+
 std::optional<Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
   const std::optional<Prefix> prefix = Prefix::Parse(node.text);
@@ -158,6 +156,12 @@ std::optional<Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& di
     return std::nullopt;
   }
   return prefix;
+}
+
+std::optional<Prefix> ReadRange(const Node& node, const Key& key, Diagnostics& diagnostics) {
+  const std::optional<Prefix> prefix = Prefix::Parse(node.text);
+  if (prefix && prefix->length == 0 && !prefix->HasHostBits()) return prefix;
+  return ReadCidr(node, key, diagnostics);
 }
 
 Node Slice(const Node& whole, std::size_t first, std::size_t last) {

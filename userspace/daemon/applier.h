@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "maps/config_maps.h"
@@ -42,6 +43,9 @@ class Applier {
   // memory after the flip; then the next Apply completes it.
   Result<ApplyReport> Apply(const compile::Wanted& wanted);
 
+  // What nx_service, nx_backend and nx_source hold on the side in force; never null.
+  Result<std::shared_ptr<const compile::Services>> Services();
+
   // What nx_subnet holds on the side in force.
   Result<Parts<std::uint32_t, nx_subnet>> Subnets();
 
@@ -52,16 +56,23 @@ class Applier {
     Parts<std::uint32_t, nx_subnet> subnet;
     Parts<nx_policy_key, nx_policy> policy;
     Table<nx_port_key, nx_port_member> ports;
+    std::shared_ptr<const compile::Services> services;  // null until it is read
     nx_config config{};
   };
 
-  static bool Holds(const Side& side, const compile::Wanted& wanted);
+  bool Holds(std::uint32_t side, const compile::Wanted& wanted) const;
+  bool Detects(std::uint32_t side, const compile::Wanted& wanted) const;
+  Table<std::uint32_t, nx_device> DevicesBesideLive(const compile::Wanted& wanted) const;
   Result<> ReadLive();
   Result<> CheckRoom(const compile::Wanted& wanted) const;
   Result<> Write(const compile::Wanted& wanted, bool idle_is_unread, ApplyReport& report);
   Result<> WriteSide(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
+  Result<> ReadServices(std::uint32_t side);
+  Result<> WriteServices(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteServiceNames(const compile::Wanted& wanted, ApplyReport& report);
   Result<> WritePorts(const compile::Wanted& wanted, ApplyReport& report);
-  Result<> WriteShared(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteShared(const compile::Wanted& wanted, const Table<std::uint32_t, nx_device>& device,
+                       ApplyReport& report);
   Result<> EraseShared(const compile::Wanted& wanted, ApplyReport& report);
   Result<> ClearCounters(const compile::Wanted& wanted) const;
   Result<> Flip(std::uint32_t to, ApplyReport& report);
@@ -73,6 +84,7 @@ class Applier {
   bool known_ = false;    // whether the rest is what the maps hold
   std::uint32_t generation_ = 0;
   std::array<Side, 2> sides_;
+  std::shared_ptr<const compile::Services> named_;  // whose names the map has; null: not known
   Parts<nx_set_key, nx_set_member> set_;
   Table<nx_probe_key, nx_probe> probe_;
   Table<std::uint32_t, nx_device> device_;

@@ -242,10 +242,13 @@ Result<> Daemon::Adopt(model::Config config) {
   if (!host) return std::unexpected(std::move(host).error());
   auto previous = applier_->Subnets();
   if (!previous) return std::unexpected(std::move(previous).error());
+  auto services = applier_->Services();
+  if (!services) return std::unexpected(std::move(services).error());
   auto metrics =
       MakeMetrics([&](const char* name) { return datapath_->MapFd(name); }, config.node.name);
   if (!metrics) return std::unexpected(std::move(metrics).error());
-  compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made});
+  compile::Wanted wanted =
+      compile::Compile(config, *host, {*previous, wanted_.made, *std::move(services)});
   if (auto done = Follow(config, wanted); !done) return done;
   metrics_.Answer(*std::move(metrics));
   config_ = std::move(config);

@@ -11,4 +11,14 @@ std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family fam
   return *found;
 }
 
+bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {
+  bool listed = false;
+  for (const Prefix& range : node_port_addresses) {
+    if (range.family() != family) continue;
+    if (range.length == 0) return true;
+    listed = true;
+  }
+  return !listed;
+}
+
 }  // namespace natrix::model

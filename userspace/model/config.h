@@ -11,6 +11,8 @@
 #include "maps/abi/config.h"
 #include "maps/abi/flow.h"
 #include "userspace/model/address.h"
+#include "userspace/model/service.h"
+#include "userspace/model/shared.h"
 
 // What a user asked for, free of how it was written.  Only config/ makes one from a file;
 // compile/ turns it into map contents.  Everything here is validated.
@@ -74,6 +76,7 @@ struct FloatingIp {
 
 struct Node {
   std::string name;
+  std::string zone;                  // topology.kubernetes.io/zone
   std::vector<Address> addresses;    // InternalIPs; at most one of each family is used by R1
   std::vector<std::string> uplinks;  // device names or globs (fnmatch)
   std::vector<std::string> pod_devices;
@@ -172,6 +175,8 @@ struct Config {
   PolicyOrder policy_order = PolicyOrder::kNatFirst;
   OrphanDrop orphan_drop = OrphanDrop::kGatewayAddress;
   std::optional<Ipvs> ipvs;  // none: kube-proxy does not run in IPVS mode
+  KubeProxy kube_proxy;
+  std::vector<Shared<Service>> services;
   Tproxy tproxy;
   Marks marks;
   Masquerade masquerade;

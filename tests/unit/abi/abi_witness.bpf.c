@@ -9,6 +9,7 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/probe.h"
 #include "maps/abi/reason.h"
+#include "maps/abi/service.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
 
@@ -46,6 +47,18 @@ struct nx_port_member w_port_member;
 
 struct nx_fip_key w_fip_key;
 struct nx_fip w_fip;
+
+struct nx_service_key w_service_key;
+struct nx_service w_service;
+enum nx_service_flags w_service_flags;
+struct nx_backend_key w_backend_key;
+struct nx_backend w_backend;
+enum nx_backend_list w_backend_list;
+struct nx_source_key w_source_key;
+struct nx_source w_source;
+struct nx_service_name w_service_name;
+struct nx_affinity_key w_affinity_key;
+struct nx_affinity w_affinity;
 
 struct nx_probe_key w_probe_key;
 struct nx_probe w_probe;

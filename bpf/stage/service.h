@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "bpf/lib/decision.h"
+#include "bpf/lib/dnat.h"
+#include "bpf/lib/service.h"
+
+/* Services: a new flow to one of their addresses goes to an endpoint, as
+ * kube-proxy's nat chains have it from KUBE-SERVICES to KUBE-SEP, and its
+ * filter chains where they leave it without one (facts/kube-proxy-calico.md
+ * 1.2).
+ *
+ *   reads    pkt->tuple, ->side, ->opens; membership of the source
+ *   writes   pkt->reason; KUBE-MARK-MASQ's wish into the entry
+ *   maps     nx_config, nx_service, nx_backend, nx_source, nx_device,
+ *            nx_local (lookup), nx_affinity (lookup, update), nx_embryo
+ *            (insert)
+ *   returns  the new flow's original entry, or null and in pkt->reason
+ *            NX_R_NOT_OURS           not a Service's
+ *            NX_R_NO_ENDPOINT        to be refused
+ *            NX_R_NO_LOCAL_ENDPOINT, NX_R_SOURCE_RANGE, NX_R_SCTP_PORT,
+ *            NX_R_NO_ROOM, NX_R_CLASH
+ *                                    to be dropped
+ *
+ * Two CPUs with first packets of one flow may choose different endpoints: the
+ * entry that is claimed first decides for both.
+ */
+
+/* What became of the choice. */
+struct nx_choice {
+	struct nx_backend to;
+	__u32 index;	 /* in its list */
+	__u32 sticky;	 /* the Service port that remembers it for the client */
+	__u8 masquerade; /* 1: KUBE-MARK-MASQ */
+};
+
+/* The local detector: whether the packet is the cluster's own. */
+static __always_inline bool is_clusters_own(struct __sk_buff *skb,
+					    const struct nx_config *config,
+					    __u32 from_cluster, __u32 side)
+{
+	__u32 ifindex = skb->ifindex;
+	struct nx_device *device;
+
+	if (config->detect == NX_DETECT_PREFIX)
+		return from_cluster;
+	if (config->detect != NX_DETECT_DEVICE)
+		return false;
+	device = bpf_map_lookup_elem(&nx_device, &ifindex);
+	return device && device->cluster & NX_DEVICE_CLUSTER(side);
+}
+
+/* Jiffies by which another CPU may have seen a client later than "now", which
+ * is no age.
+ */
+#define NX_LATER 100
+
+/* A client's endpoint, if it has one that is still listed (xt_recent's
+ * --rcheck --seconds --reap); 0: it has.
+ */
+NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
+			    const struct nx_service *service, __u32 list,
+			    struct nx_choice *choice)
+{
+	struct nx_affinity_key key = {};
+	struct nx_backend_key at = {};
+	struct nx_affinity *affinity;
+	bool listed;
+	__u32 age;
+
+	if (!pkt || !service || !choice)
+		return -1;
+	key.client = pkt->tuple.src;
+	key.service = service->number;
+	affinity = bpf_map_lookup_elem(&nx_affinity, &key);
+	if (!affinity)
+		return -1;
+	age = now_jiffies() - affinity->seen;
+	if (age + NX_LATER >= service->affinity + NX_LATER)
+		return -1;
+	at.service = service->number;
+	at.list = list;
+	at.index = affinity->index;
+	choice->to.addr = affinity->addr;
+	choice->to.port = affinity->port;
+	listed = backend_listed(pkt->side, &at,
+				list == NX_BACKENDS_LOCAL ? service->local :
+							    service->all,
+				&choice->to);
+	choice->index = at.index;
+	return listed ? 0 : -1;
+}
+
+/* The endpoint that its flow has, whoever claimed that; of another one the
+ * index is wrong, and costs a search.
+ */
+NX_GLOBAL int affinity_set(const struct nx_pkt *pkt, const struct nx_flow *flow,
+			   __u32 number, __u32 index)
+{
+	struct nx_affinity_key key = {};
+	struct nx_affinity entry = {};
+
+	if (!pkt || !flow)
+		return 0;
+	key.client = pkt->tuple.src;
+	key.service = number;
+	entry.addr = flow->dst;
+	entry.port = flow->dport;
+	entry.index = index;
+	entry.seen = now_jiffies();
+	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
+	return 0;
+}
+
+/* One of the list, every one as likely (statistic --mode random). */
+static __always_inline int service_pick(const struct nx_pkt *pkt,
+					const struct nx_service *service,
+					enum nx_backend_list list, __u32 count,
+					struct nx_choice *choice)
+{
+	struct nx_backend_key key = { .service = service->number,
+				      .list = list };
+	bool sticks = service->flags & NX_SERVICE_AFFINITY;
+	struct nx_backend *backend;
+
+	if (!sticks || affinity_find(pkt, service, list, choice)) {
+		key.index = bpf_get_prandom_u32() % count;
+		backend = backend_at(pkt->side, &key);
+		if (!backend)
+			return NX_R_NO_ENDPOINT;
+		choice->to = *backend;
+		choice->index = key.index;
+	}
+	/* Its CRC covers the ports, and all bytes: it cannot be mended. */
+	if (pkt->tuple.proto == NX_L4_SCTP &&
+	    choice->to.port != pkt->tuple.dport)
+		return NX_R_SCTP_PORT;
+	choice->sticky = sticks ? service->number : 0;
+	if (addr_eq(&choice->to.addr, &pkt->tuple.src))
+		choice->masquerade = 1; /* KUBE-SEP: calls itself */
+	return NX_R_SERVICE;
+}
+
+/* Which endpoint: enum nx_reason, as stage_service() has it. */
+NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			     __u32 from_cluster, struct nx_choice *choice)
+{
+	enum nx_backend_list list = NX_BACKENDS_ALL;
+	struct nx_service *service;
+	struct nx_config *config;
+	struct nx_addr src;
+	__u32 count, flags;
+	bool own;
+
+	if (!pkt || !choice)
+		return NX_R_NOT_OURS;
+	choice->masquerade = 0;
+	config = config_of(pkt->side);
+	if (!config)
+		return NX_R_NOT_OURS;
+	service = service_of(pkt->side, config, &pkt->tuple, pkt->v6);
+	if (!service)
+		return NX_R_NOT_OURS;
+	flags = service->flags;
+	if (!service->all && !service->local && !(flags & NX_SERVICE_ELSEWHERE))
+		return NX_R_NO_ENDPOINT;
+	src = pkt->tuple.src;
+	if (flags & NX_SERVICE_SOURCES &&
+	    !source_may_call(pkt->side, service->number, &src))
+		return NX_R_SOURCE_RANGE;
+
+	own = is_clusters_own(skb, config, from_cluster, pkt->side);
+	if (!(flags & NX_SERVICE_EXTERNAL)) { /* KUBE-SVC, KUBE-SVL */
+		if (flags & NX_SERVICE_LOCAL)
+			list = NX_BACKENDS_LOCAL;
+		choice->masquerade = config->masquerade_all ||
+				     (config->detect != NX_DETECT_NONE && !own);
+	} else if (!(flags & NX_SERVICE_LOCAL)) { /* KUBE-EXT */
+		choice->masquerade = 1;
+	} else if (bpf_map_lookup_elem(&nx_local, &src)) {
+		choice->masquerade = !own;
+	} else if (!own) {
+		list = NX_BACKENDS_LOCAL;
+	}
+	count = list == NX_BACKENDS_LOCAL ? service->local : service->all;
+	if (!count)
+		return flags & NX_SERVICE_ELSEWHERE ? NX_R_NO_LOCAL_ENDPOINT :
+						      NX_R_NO_ENDPOINT;
+	return service_pick(pkt, service, list, count, choice);
+}
+
+/* Chooses, and writes the entry into the scratch: enum nx_reason.  The entry
+ * remembers every wish for masquerade, OVN-PREROUTING's too: if this packet
+ * dies on its way, the next one finds the flow undecided.
+ */
+NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			  __u32 from_cluster)
+{
+	struct nx_choice choice = {};
+	struct nx_scratch *s = scratch();
+	struct nx_config *config;
+	int why;
+
+	if (!pkt || !s)
+		return NX_R_NOT_OURS;
+	why = service_choose(skb, pkt, from_cluster, &choice);
+	config = config_of(pkt->side);
+	if (why != NX_R_SERVICE || !config)
+		return why;
+	entry_of(&s->entry, pkt, NX_R_SERVICE);
+	s->entry.dst = choice.to.addr;
+	s->entry.dport = choice.to.port;
+	if (choice.masquerade || skb->mark & config->mark_masquerade)
+		s->entry.flags = NX_FLOW_MASQUERADE;
+	s->sticky = choice.sticky;
+	s->sticky_index = choice.index;
+	return why;
+}
+
+/* What would become of a packet that has no flow and gets none. */
+static __always_inline enum nx_reason
+service_ask(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return config && config->services ?
+		       service_new(skb, pkt, from.cluster) :
+		       NX_R_NOT_OURS;
+}
+
+static __always_inline struct nx_flow *
+stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
+{
+	enum nx_reason why = service_ask(skb, pkt, from);
+	struct nx_scratch *s = scratch();
+	struct nx_flow *flow;
+
+	if (why == NX_R_NOT_OURS)
+		return NULL;
+	pkt->reason = why;
+	if (why != NX_R_SERVICE || !s)
+		return NULL;
+	flow = dnat_claim(pkt, &s->entry);
+	if (flow && s->sticky)
+		affinity_set(pkt, flow, s->sticky, s->sticky_index);
+	return flow;
+}

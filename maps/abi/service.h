@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include "maps/abi/addr.h"
+#include "maps/abi/flow.h"
+
+/* Services: what kube-proxy's chains KUBE-SERVICES to KUBE-SEP decide about the
+ * first packet of a connection (facts/kube-proxy-calico.md 1.2).  All maps are
+ * left and right but nx_affinity, the clients' state; readers:
+ * bpf/stage/service.h, new flows only.
+ *
+ * A *Service port* is one port of one Service in one family.  It has a number,
+ * which natrixd gives it, and may be called at several addresses: its
+ * ClusterIP, external and load balancer IPs, and as NodePort.
+ */
+#define NX_MAX_SERVICES 131072 /* addresses that are called */
+#define NX_MAX_SERVICE_PORTS 65536
+#define NX_MAX_BACKENDS 524288
+#define NX_MAX_SOURCE_RANGES 65536
+
+/* Where one is called: maps `nx_service_left` and `nx_service_right`, hashes.
+ * A NodePort's address is the family's "any": it is called at all addresses
+ * that are the node's own.
+ */
+struct nx_service_key {
+	struct nx_addr addr; /* NodePort: ::ffff:0.0.0.0 or :: */
+	__be16 port;
+	enum nx_l4 proto;
+	__u8 pad;
+};
+NX_ABI_SIZE(nx_service_key, 20);
+
+enum nx_service_flags {
+	/* Called from outside the cluster: KUBE-EXT, else KUBE-SVC or -SVL. */
+	NX_SERVICE_EXTERNAL = 1,
+	/* Its policy (external or internal) is Local: this node's endpoints. */
+	NX_SERVICE_LOCAL = 2,
+	/* Only sources in nx_source may call: KUBE-FW. */
+	NX_SERVICE_SOURCES = 4,
+	/* A client keeps its endpoint: sessionAffinity ClientIP. */
+	NX_SERVICE_AFFINITY = 8,
+	/* Without an endpoint here: others have one, so that it is dropped
+	 * (Local policy) and not refused.
+	 */
+	NX_SERVICE_ELSEWHERE = 16,
+} __attribute__((packed));
+
+/* What an address is of the Service: for looking only. */
+enum nx_service_kind {
+	NX_SERVICE_CLUSTER_IP,
+	NX_SERVICE_EXTERNAL_IP,
+	NX_SERVICE_LOAD_BALANCER,
+	NX_SERVICE_NODE_PORT,
+} __attribute__((packed));
+
+struct nx_service {
+	__u32 number;	/* of the Service port; never 0 */
+	__u32 affinity; /* jiffies that a client's choice lasts */
+	__u16 all;	/* endpoints that the Cluster policy may choose */
+	__u16 local;	/* that the Local policy may */
+	enum nx_service_flags flags;
+	enum nx_service_kind kind;
+	__u8 pad[2];
+};
+NX_ABI_SIZE(nx_service, 16);
+
+/* Whose a number is: map `nx_service_name`, hash, nx_service.number (__u32) ->
+ * struct nx_service_name.  One for both sides, for looking only; longer names
+ * are cut.  Reader: `natrix services`.
+ */
+struct nx_service_name {
+	char name_space[64];
+	char name[64];
+	char port[64]; /* empty: its only port has no name */
+};
+NX_ABI_SIZE(nx_service_name, 192);
+
+/* Its endpoints: maps `nx_backend_left` and `nx_backend_right`, hashes.  The
+ * indices of a list are 0 to nx_service.all - 1 or .local - 1.
+ */
+enum nx_backend_list {
+	NX_BACKENDS_ALL,
+	NX_BACKENDS_LOCAL,
+} __attribute__((packed));
+
+struct nx_backend_key {
+	__u32 service; /* nx_service.number */
+	__u16 index;
+	enum nx_backend_list list;
+	__u8 pad;
+};
+NX_ABI_SIZE(nx_backend_key, 8);
+
+struct nx_backend {
+	struct nx_addr addr;
+	__be16 port;
+	__u8 pad[2];
+};
+NX_ABI_SIZE(nx_backend, 20);
+
+/* loadBalancerSourceRanges: maps `nx_source_left` and `nx_source_right`,
+ * tries.  `length` counts the 32 bits of `service`, then the address's.
+ */
+struct nx_source_key {
+	__u32 length;
+	__u32 service; /* nx_service.number */
+	struct nx_addr addr;
+};
+NX_ABI_SIZE(nx_source_key, 24);
+
+struct nx_source {
+	__u8 present; /* 1 */
+};
+NX_ABI_SIZE(nx_source, 1);
+
+/* Which endpoint a client has: map `nx_affinity`, lru_hash, one for both
+ * sides.  An endpoint that is not in the list any more is not used.
+ * Writers: bpf/stage/service.h.
+ */
+struct nx_affinity_key {
+	struct nx_addr client;
+	__u32 service; /* nx_service.number */
+};
+NX_ABI_SIZE(nx_affinity_key, 20);
+
+struct nx_affinity {
+	struct nx_addr addr; /* of the endpoint */
+	__be16 port;
+	__u16 index; /* where in its list it was: where to look first */
+	__u32 seen;  /* jiffies, low 32 bits, of its last new flow */
+};
+NX_ABI_SIZE(nx_affinity, 24);
+
+/* Whether kube-proxy's "local detector" takes a packet for one of the
+ * cluster's own: nx_config.detect.  KUBE-MARK-MASQ of a ClusterIP is for the
+ * others.
+ */
+enum nx_detect {
+	NX_DETECT_NONE,	  /* no such rule at all */
+	NX_DETECT_PREFIX, /* nx_net.cluster: ClusterCIDR, NodeCIDR */
+	NX_DETECT_DEVICE, /* nx_device.cluster: the device it came in by */
+} __attribute__((packed));

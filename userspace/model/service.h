@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "maps/abi/flow.h"
+#include "userspace/model/address.h"
+
+// Kubernetes' Services with their endpoints, in its words; and what kube-proxy is told about its
+// node.  Ports are in host byte order.
+namespace natrix::model {
+
+// externalTrafficPolicy, internalTrafficPolicy.
+enum class TrafficPolicy { kCluster, kLocal };
+
+struct ServiceEndpoint {
+  std::vector<Address> addresses;  // of an EndpointSlice: one family; here both may be written
+  std::uint16_t port = 0;
+  std::string node_name;
+  bool ready = true;
+  bool serving = true;
+  bool terminating = false;
+  std::vector<std::string> zones;  // hints.forZones
+
+  friend bool operator==(const ServiceEndpoint&, const ServiceEndpoint&) = default;
+};
+
+struct PortOfService {
+  std::string name;
+  nx_l4 protocol = NX_L4_TCP;
+  std::uint16_t port = 0;
+  std::uint16_t node_port = 0;  // 0: none
+
+  friend bool operator==(const PortOfService&, const PortOfService&) = default;
+};
+
+// Endpoints of the ports of one name.  An EndpointSlice has a port per name; one list per name says
+// the same.
+struct Service {
+  std::string name_space;
+  std::string name;
+  std::vector<Address> cluster_ips;  // at most one of each family
+  std::vector<Address> external_ips;
+  std::vector<Address> load_balancer_ips;
+  std::vector<Prefix> load_balancer_source_ranges;  // empty: everybody
+  std::vector<PortOfService> ports;
+  TrafficPolicy external_policy = TrafficPolicy::kCluster;
+  TrafficPolicy internal_policy = TrafficPolicy::kCluster;
+  std::optional<std::uint32_t> affinity_seconds;  // none: sessionAffinity None
+  std::uint16_t health_check_node_port = 0;
+  // endpoints[i] are those of ports[i].
+  std::vector<std::vector<ServiceEndpoint>> endpoints;
+
+  friend bool operator==(const Service&, const Service&) = default;
+};
+
+// KubeProxyConfiguration's detectLocalMode: what is the cluster's own traffic.
+enum class DetectLocal {
+  kNone,                 // no clusterCIDR: nobody is masqueraded for coming from elsewhere
+  kClusterCidr,          // clusterCIDR, or the node's podCIDRs in NodeCIDR mode
+  kBridgeInterface,      // detectLocal.bridgeInterface
+  kInterfaceNamePrefix,  // detectLocal.interfaceNamePrefix
+};
+
+struct KubeProxy {
+  DetectLocal detect = DetectLocal::kNone;
+  std::vector<Prefix> cluster_cidrs;  // of kClusterCidr
+  std::string device;                 // name, or prefix of names
+  bool masquerade_all = false;
+  std::vector<Prefix> node_port_addresses;  // empty: all
+  bool localhost_node_ports = true;
+
+  friend bool operator==(const KubeProxy&, const KubeProxy&) = default;
+};
+
+// Whether a family's NodePorts are at all addresses of the node: kube-proxy takes a list without
+// one of that family so.
+bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family);
+
+}  // namespace natrix::model
