@@ -105,6 +105,22 @@ class ReportOfGuest(unittest.TestCase):
     def test_guest_without_steps_is_not_good(self):
         self.assertFalse(self.run_guest(*BOOT, "TESTRESULT=0").good)
 
+    def test_few_failed_tests_are_worth_another_run(self):
+        report = self.run_guest(*BOOT, *PASSING, *FAILING, "TESTRESULT=1")
+        self.assertEqual(report.worth_again(), {"life_tests": ["Life/Each.Starts/1"]})
+        self.assertFalse(report.good)
+
+    def test_what_is_no_accident_of_emulation_is_not_run_again(self):
+        many = [line.replace("Starts/1", f"Starts/{n}") for n in (1, 2, 3) for line in FAILING[3:6]]
+        timed_out = [*FAILING[:-1], "@end netns life_tests 124 3"]
+        generated = ["@begin oracle generated-ipv4", "19 passed, 1 failed",
+                     "@end oracle generated-ipv4 1 3"]
+        for lines in ([*FAILING[:1], *many, FAILING[-1], "TESTRESULT=1"],
+                      [*timed_out, "TESTRESULT=1"], [*generated, "TESTRESULT=1"],
+                      [*FAILING, "@kernel BUG: sleeping", "TESTRESULT=2"],
+                      FAILING, [*PASSING, "TESTRESULT=0"]):
+            self.assertEqual(self.run_guest(*BOOT, *lines).worth_again(), {})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -14,6 +14,8 @@ GTEST_END = re.compile(r"^\[(       OK|  FAILED  |  SKIPPED ) ?\] (\S+?)(,.*)?( 
 ORACLE_END = re.compile(r"^(\d+) passed, (\d+) failed$")
 ATTACH = re.compile(r"\battach method=(\w+)")
 TAIL_LINES = 60
+# More failures than these are no accident of emulation.
+AGAIN_AT_MOST = 2
 
 
 class Step:
@@ -123,3 +125,14 @@ class Report:
     def good(self):
         return (self.result == 0 and self._step is None and not self.kernel_lines
                 and bool(self.steps) and all(step.good for step in self.steps))
+
+    def worth_again(self):
+        """{step's name: [GoogleTest names]} to run once more, alone; empty unless nothing but a
+        few tests failed.  Steps that ran out of time and complaints of the kernel stand."""
+        bad = [step for step in self.steps if not step.good]
+        named = all(step.rc == 1 and step.failed and not step.skipped
+                    and all("." in test for test in step.failed) for step in bad)
+        failures = sum(len(step.failed) for step in bad)
+        if self.result is None or self.kernel_lines or not named or failures > AGAIN_AT_MOST:
+            return {}
+        return {step.name: step.failed for step in bad}
