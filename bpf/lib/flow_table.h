@@ -5,7 +5,8 @@
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
 
-/* The only code that inserts into and deletes from nx_flow and nx_embryo.
+/* The only code that inserts into and deletes from nx_flow and nx_embryo, but
+ * for natrixd, which deletes UDP flows to endpoints that are gone.
  *
  * A flow is two entries (three if it changes both addresses; see enum
  * nx_role).  Each entry is all one needs to name the others:

@@ -113,7 +113,8 @@ NX_ABI_SIZE(nx_flow_subnets, 8);
  * struct nx_tuple -> struct nx_flow.
  *
  * Writers: bpf/lib/flow_table.h (all inserts and deletes), bpf/stage/flow.h
- * (seen, state), bpf/lib/clock.h (expiry).  Readers: every hook, `natrix
+ * (seen, state), bpf/lib/clock.h (expiry), natrixd (deletes UDP flows whose
+ * endpoint is gone: userspace/daemon/udp_release.h).  Readers: every hook, `natrix
  * flows`.
  *
  * The partner of an original or reply entry is keyed by this translation,

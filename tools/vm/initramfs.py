@@ -20,6 +20,7 @@ from kernel import pack
 # of the same name with other options (ip, mount, ping, timeout, unshare ...).
 PROGRAMS = (
     "bash", "dash", "ip", "tc", "ss", "bridge", "ethtool", "ping", "tcpdump", "iperf3", "sysctl",
+    "curl", "dig", "dnsmasq",
     "bpftool", "conntrack", "ipset", "nft", "modprobe", "lsmod", "rmmod", "mount", "umount",
     "unshare", "nsenter", "setpriv", "timeout", "taskset", "stat", "ls", "cat", "rm", "sleep", "date",
     "env", "id", "tee", "sort", "tail", "mktemp", "readlink", "grep", "sed", "awk", "find", "ps", "kill",

@@ -92,6 +92,9 @@ Result<> Daemon::LoadDatapath(const model::Flows& flows) {
   auto maps = maps::ConfigMaps::Open([&](const char* name) { return datapath_->MapFd(name); });
   if (!maps) return std::unexpected(std::move(maps).error());
   applier_.emplace(*std::move(maps));
+  auto release = UdpRelease::Open([&](const char* name) { return datapath_->MapFd(name); });
+  if (!release) return std::unexpected(std::move(release).error());
+  udp_release_.emplace(*std::move(release));
   if (auto started = loader::StartClock(datapath_->clock_start_fd()); !started) return started;
 
   auto attacher = loader::MakeAttacher(root_, options_.method);
@@ -247,11 +250,12 @@ Result<> Daemon::Adopt(model::Config config) {
   auto metrics =
       MakeMetrics([&](const char* name) { return datapath_->MapFd(name); }, config.node.name);
   if (!metrics) return std::unexpected(std::move(metrics).error());
-  compile::Wanted wanted =
-      compile::Compile(config, *host, {*previous, wanted_.made, *std::move(services)});
+  compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made, *services});
   if (auto done = Follow(config, wanted); !done) return done;
+  ReleaseUdp(config, **services);
   metrics_.Answer(*std::move(metrics));
   config_ = std::move(config);
+  in_force_ = true;
   wanted_ = std::move(wanted);
   return {};
 }

@@ -23,6 +23,7 @@
 #include "userspace/daemon/notify.h"
 #include "userspace/daemon/probe_steering.h"
 #include "userspace/daemon/repair_brake.h"
+#include "userspace/daemon/udp_release.h"
 #include "userspace/model/config.h"
 
 namespace natrix::daemon {
@@ -77,6 +78,9 @@ class Daemon {
   // Puts another configuration in force; on an error the one before is still config_.
   Result<> Adopt(model::Config config);
   Result<> Follow(const model::Config& config, const compile::Wanted& wanted);
+  // UDP flows do not outlive the endpoints that `config` takes away from config_; or, when that is
+  // not in force yet, from what the maps had.
+  void ReleaseUdp(const model::Config& config, const compile::Services& before);
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
   bool AttachOne(std::uint32_t ifindex, const Managed& device);
@@ -93,9 +97,11 @@ class Daemon {
   loader::PinRoot root_;
   std::optional<loader::PinRootLock> lock_;
   model::Config config_;
+  bool in_force_ = false;   // config_ is; false until the first one
   compile::Wanted wanted_;  // of config_ and the host as it was last asked
   std::optional<loader::Datapath> datapath_;
   std::optional<Applier> applier_;
+  std::optional<UdpRelease> udp_release_;
   MetricsServer metrics_;  // behind datapath_: it borrows fds
   std::unique_ptr<loader::Attacher> attacher_;
   std::optional<ProbeSteering> probes_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -7,6 +8,27 @@
 
 // Daemon: what SIGHUP does.
 namespace natrix::daemon {
+namespace {
+
+// What was called while nobody watched, at the Services that the maps have, and is no way of
+// `config`.
+UdpRelease::IsEnded EndedBefore(const model::Config& config, const compile::Services& before) {
+  std::set<nx_service_key, compile::ByBytes> called;
+  for (const auto& [key, service] : before.AllServices())
+    if (key.proto == NX_L4_UDP) called.insert(key);
+  return
+      [called = std::move(called), ways = compile::UdpWaysOf(config)](const compile::UdpWay& way) {
+        const compile::UdpWay by_node_port = way.ByNodePort();
+        const auto is_called = [&](const nx_addr& address) {
+          return called.contains(
+              {.addr = address, .port = way.called_port, .proto = NX_L4_UDP, .pad = 0});
+        };
+        return (is_called(way.called) || is_called(by_node_port.called)) && !ways.contains(way) &&
+               !ways.contains(by_node_port);
+      };
+}
+
+}  // namespace
 
 void Daemon::Reload() {
   notify_.Reloading();
@@ -39,6 +61,21 @@ Result<> Daemon::Replace(model::Config config) {
   if (auto back = Reconcile(); !back) log_.error("reload {}", back.error().ToString());
   if (auto back = metrics_.Listen(before); !back) log_.error("reload {}", back.error().ToString());
   return done;
+}
+
+void Daemon::ReleaseUdp(const model::Config& config, const compile::Services& before) {
+  Result<std::size_t> ended = 0;
+  if (!in_force_) {
+    if (before.entries().service > 0) ended = udp_release_->End(EndedBefore(config, before));
+  } else if (const auto gone = compile::EndedUdpWays(config_, config); !gone.empty()) {
+    ended = udp_release_->End([&](const compile::UdpWay& way) {
+      return gone.contains(way) || gone.contains(way.ByNodePort());
+    });
+  }
+  if (!ended)
+    log_.error("release {}", ended.error().ToString());
+  else if (*ended > 0)
+    log_.info("release udp_flows={} their endpoints are gone", *ended);
 }
 
 void Daemon::LogWarnings(const config::Loaded& loaded) {
