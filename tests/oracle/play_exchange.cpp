@@ -129,7 +129,11 @@ class Player {
       }
       peer_ = seen.place;
     }
+    asked_last_ = true;
   }
+
+  // Both ends may be at one place: what came there last is not the callee's to answer, then.
+  bool callee_heard_last() const { return asked_last_ || peer_ != call_.from; }
 
   void OneStep() {
     switch (dice_.Weighted({35, 40, 8, 12, 5})) {
@@ -139,6 +143,7 @@ class Player {
         return Reply();
       case 2:
         if (call_.from && !refused()) exchange_.Repeat();
+        asked_last_ = false;
         return;
       case 3:
         return Report();
@@ -169,7 +174,7 @@ class Player {
   }
 
   void Reply() {
-    if (!peer_) return;
+    if (!peer_ || !callee_heard_last()) return;
     PacketSpec like;
     like.protocol = first_.protocol;
     Dress(like, peer_);
@@ -186,6 +191,7 @@ class Player {
       like.options = false;
     }
     answered_ = true;
+    asked_last_ = false;
     exchange_.Reply(*peer_, like);
   }
 
@@ -202,6 +208,7 @@ class Player {
     static const std::vector<std::size_t> kQuotes{28, 68, 128, 548, 1000};
     error.quote = dice_.Pick(kQuotes) + (v4() ? 0U : 20U);
     if (dice_.Chance(40) && *reporter == Place::kOutside) error.from = CastOf(family_).router;
+    asked_last_ = false;
     exchange_.Report(*reporter, error);
   }
 
@@ -225,6 +232,7 @@ class Player {
   std::optional<Place> peer_;  // where the first packets arrive
   TcpPlay tcp_;
   bool answered_ = false;
+  bool asked_last_ = false;  // the last step was the caller's
   std::uint32_t echoes_ = 1;
 };
 
