@@ -78,21 +78,29 @@ NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
 		       -1;
 }
 
+/* From now on the client has this endpoint (xt_recent's --set). */
+static __always_inline void affinity_put(const struct nx_addr *client,
+					 __u32 number,
+					 const struct nx_backend *backend)
+{
+	struct nx_affinity_key key = { .client = *client, .service = number };
+	struct nx_affinity entry = { .backend = *backend,
+				     .seen = now_jiffies() };
+
+	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
+}
+
 /* The endpoint that its flow has, whoever claimed that. */
 NX_GLOBAL int affinity_set(const struct nx_pkt *pkt, const struct nx_flow *flow,
 			   __u32 number)
 {
-	struct nx_affinity_key key = {};
-	struct nx_affinity entry = {};
+	struct nx_backend backend = {};
 
 	if (!pkt || !flow)
 		return 0;
-	key.client = pkt->tuple.src;
-	key.service = number;
-	entry.backend.addr = flow->dst;
-	entry.backend.port = flow->dport;
-	entry.seen = now_jiffies();
-	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
+	backend.addr = flow->dst;
+	backend.port = flow->dport;
+	affinity_put(&pkt->tuple.src, number, &backend);
 	return 0;
 }
 

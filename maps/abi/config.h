@@ -4,6 +4,7 @@
 #include "maps/abi/addr.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/service.h"
+#include "maps/abi/socket.h"
 
 /* Which copy of the configuration is in force: map `nx_generation`, array of
  * one.  The low bit is the index into nx_config, and chooses nx_net and nx_fip; a packet
@@ -43,11 +44,13 @@ struct nx_config {
 	__u8 services;	       /* 1: nx_service is worth asking */
 	__u8 masquerade_all;   /* 1: all that calls a ClusterIP */
 	__u8 node_ports;       /* 1: there are NodePorts, on all addresses */
-	__u8 pad;
+	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */
+	enum nx_sockets sockets;   /* whose calls of Services are theirs */
+	__u8 pad[3];
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);
-NX_ABI_SIZE(nx_config, 132);
+NX_ABI_SIZE(nx_config, 136);
 
 /* Source ports that are never given to a flow, whatever the choice: host
  * ports, NodePorts, ip_local_reserved_ports.  Map `nx_port`, array, port / 32

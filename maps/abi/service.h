@@ -42,6 +42,8 @@ enum nx_service_flags {
 	 * (Local policy) and not refused.
 	 */
 	NX_SERVICE_ELSEWHERE = 16,
+	/* With NX_SERVICE_SOURCES: an address of this node's is among them. */
+	NX_SERVICE_NODE_MAY = 32,
 } __attribute__((packed));
 
 struct nx_service {

@@ -156,11 +156,9 @@ class Maker {
     add(service_.cluster_ips, With(value, flags, service_.internal_policy));
     const nx_service external = With(value, flags | NX_SERVICE_EXTERNAL, service_.external_policy);
     add(service_.external_ips, external);
-    const bool sources = AddSources(family, value.number);
+    const unsigned sources = AddSources(family, value.number);
     add(service_.load_balancer_ips,
-        sources ? With(value, flags | NX_SERVICE_EXTERNAL | NX_SERVICE_SOURCES,
-                       service_.external_policy)
-                : external);
+        With(value, flags | NX_SERVICE_EXTERNAL | sources, service_.external_policy));
     if (port.node_port == 0) return;
     part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), external);
     if (AtAnyAddress(node_.node_port_addresses, family))
@@ -179,9 +177,9 @@ class Maker {
     return value;
   }
 
-  // KUBE-FW; false: everybody may call.
-  bool AddSources(Family family, std::uint32_t number) {
-    if (!model::FirstOf(service_.load_balancer_ips, family)) return false;
+  // KUBE-FW; the flags that say so: none, and everybody may call.
+  unsigned AddSources(Family family, std::uint32_t number) {
+    if (!model::FirstOf(service_.load_balancer_ips, family)) return 0;
     const auto node = model::FirstOf(node_.addresses, family);
     bool any = false, from_node = false;
     const auto add = [&](const Prefix& prefix) {
@@ -200,7 +198,10 @@ class Maker {
     if (from_node)
       for (const Address& address : service_.load_balancer_ips)
         if (address.family() == family) add(Prefix::Of(address));
-    return any;
+    unsigned flags = 0;
+    if (any) flags |= NX_SERVICE_SOURCES;
+    if (from_node) flags |= NX_SERVICE_NODE_MAY;
+    return flags;
   }
 
   template <typename K, typename V>

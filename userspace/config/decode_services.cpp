@@ -93,6 +93,7 @@ void DecodeKubeProxy(const Mapping& map, Decoded& out) {
   model::KubeProxy& proxy = out.config.kube_proxy;
   DecodeDetection(map, out);
   map.IntoList(proxy.node_port_addresses, nullptr, "nodePortAddresses", ReadRange);
+  DecodeChoice(map, "socketLB", proxy.socket_lb);
   if (const auto iptables = map.Sub("iptables")) {
     iptables->Into(proxy.masquerade_all, "masqueradeAll", ReadBool);
     iptables->Into(proxy.localhost_node_ports, "localhostNodePorts", ReadBool);

@@ -11,4 +11,8 @@ std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family fam
   return *found;
 }
 
+bool TranslatesCalls(const Config& config) {
+  return !config.services.empty() && config.kube_proxy.socket_lb != SocketLb::kOff;
+}
+
 }  // namespace natrix::model
