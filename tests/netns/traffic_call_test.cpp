@@ -187,6 +187,7 @@ TEST_P(Calls, LocalhostHasNodePortsOfIpv4) {
 
 TEST_P(Calls, LocalhostHasNoNodePortsWhenItShallNot) {
   Start({.second = "", .proxy = "iptables: {localhostNodePorts: false}"});
+  const UniqueFd http = HttpAt(Place::kPod1);
 
   EXPECT_EQ(Call({v6() ? "::1" : "127.0.0.1", 30080}), ECONNREFUSED);
 }
