@@ -9,7 +9,7 @@
  *
  * Writer and reader: bpf/stage/call.h.
  */
-#define NX_MAX_SOCKETS 131072
+#define NX_MAX_SOCKETS 65536
 
 enum nx_socket_way {
 	/* A Service's address -> the endpoint that the socket's datagrams to it
