@@ -143,7 +143,8 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	}
 	if (create_flow(skb, pkt, config, s) == NX_DROP)
 		return NX_DROP;
-	if (s->snat.masquerade) /* OVN-MASQUERADE clears all of it */
+	/* OVN-MASQUERADE clears all of it, KUBE-POSTROUTING its own bit. */
+	if (s->snat.masquerade)
 		skb->mark = config->ovn ? 0 :
 					  skb->mark & ~config->mark_masquerade;
 	return egress_write(skb, pkt, &s->source, pkt->reason);

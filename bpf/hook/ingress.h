@@ -97,14 +97,29 @@ static __always_inline enum nx_verdict ingress_dnat(struct __sk_buff *skb,
 	return v;
 }
 
+/* Whether only Services are called at an address: what cannot be told which of
+ * them it calls would leave as it came.
+ */
+static __always_inline bool is_services(const struct nx_pkt *pkt,
+					struct nx_net to)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return to.services && config && config->services;
+}
+
 /* A later fragment whose first one was not seen: nobody knows its ports, but
  * a floating IP asks for none.
  */
 static __always_inline enum nx_verdict
 ingress_orphan(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net to)
 {
+	__u8 proto = pkt->tuple.proto;
 	struct nx_addr dst;
 
+	if ((proto == NX_L4_TCP || proto == NX_L4_UDP || proto == NX_L4_SCTP) &&
+	    is_services(pkt, to))
+		return nx_drop(pkt, NX_R_HEADLESS);
 	if (!to.floating_ip ||
 	    !fip_to(pkt->side, &pkt->tuple.dst, NX_FIP_EXTERNAL, &dst))
 		return nx_pass(pkt, NX_R_NOT_OURS);
@@ -130,7 +145,7 @@ ingress_late(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 }
 
 /* Without its ports nobody can tell whether it begins a flow, or is an answer;
- * to a floating IP it would leave as it came, past the pod.
+ * to a floating IP or a Service it would leave as it came, past the pod.
  */
 NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
 {
@@ -138,8 +153,11 @@ NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
 
 	if (!pkt)
 		return NX_PASS;
-	to = net_of(config_side(), &pkt->tuple.dst);
-	return to.floating_ip ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
+	pkt->side = config_side();
+	to = net_of(pkt->side, &pkt->tuple.dst);
+	return to.floating_ip || is_services(pkt, to) ?
+		       nx_drop(pkt, NX_R_HEADLESS) :
+		       NX_PASS;
 }
 
 static __always_inline enum nx_verdict
@@ -180,7 +198,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	handoff_count(skb, from, to);
 	if (!pkt->ports_known)
 		return ingress_orphan(skb, pkt, to);
-	if (pkt->ext_overflow && to.floating_ip)
+	if (pkt->ext_overflow && (to.floating_ip || is_services(pkt, to)))
 		return nx_drop(pkt, NX_R_EXT_CHAIN);
 	if (pkt->opens == NX_OPENS_NOTHING || pkt->ext_overflow)
 		return ingress_late(skb, pkt, from);
@@ -193,7 +211,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	handoff_marked(skb, pkt, mark);
 	v = ingress_dnat(skb, pkt, stage_service(skb, pkt, from), NX_R_SERVICE);
 	if (v == NX_CONTINUE)
-		v = stage_reject(skb, pkt, to);
+		v = stage_reject(skb, pkt, to, from_pod);
 	if (v != NX_CONTINUE)
 		return v;
 	/* Last: what is refused must be as new when it is sent again. */

@@ -44,6 +44,22 @@ static __always_inline void addr_set_v4(struct nx_addr *a, __be32 v4)
 	w[3] = v4;
 }
 
+/* 0.0.0.0 and ::, the keys of NodePorts: no packet's destination. */
+static __always_inline bool is_any(const struct nx_addr *addr, bool v6)
+{
+	return v6 ? addr_is_zero(addr) : !addr_word(addr, 3);
+}
+
+/* 127.0.0.0/8 and ::1: the node's own, and no address that anything on a wire
+ * may call (CVE-2020-8558).
+ */
+static __always_inline bool is_loopback(const struct nx_addr *addr, bool v6)
+{
+	struct nx_addr one = { .byte[15] = 1 };
+
+	return v6 ? addr_eq(addr, &one) : addr->byte[12] == 127;
+}
+
 static __always_inline bool tuple_eq(const struct nx_tuple *a,
 				     const struct nx_tuple *b)
 {

@@ -52,6 +52,7 @@ struct nx_scratch {
 	struct nx_tuple middle;
 	struct nx_flow middle_entry;
 	__u32 sticky; /* Service port that remembers the entry's destination */
+	__u32 sticky_index; /* of that in its list */
 };
 
 struct {

@@ -21,6 +21,7 @@ static __noinline struct nx_flow *dnat_claim(struct nx_pkt *pkt,
 					     struct nx_flow *entry)
 {
 	struct nx_addr dst = entry->dst;
+	struct nx_flow *taken;
 	struct nx_tuple other;
 	struct nx_flow half;
 
@@ -32,9 +33,13 @@ static __noinline struct nx_flow *dnat_claim(struct nx_pkt *pkt,
 		flow_partner(&other, &pkt->tuple, entry);
 		flow_partner_entry(&half, &pkt->tuple, entry);
 		if (flow_claim(&other, &half) && !entry->flags) {
-			flow_erase(&pkt->tuple);
-			pkt->reason = NX_R_CLASH;
-			return NULL;
+			taken = flow_lookup(&other);
+			/* Or another CPU found it missing, and made it. */
+			if (!taken || !flow_points_back(taken, &pkt->tuple)) {
+				flow_erase(&pkt->tuple);
+				pkt->reason = NX_R_CLASH;
+				return NULL;
+			}
 		}
 	}
 	pkt->reason = NX_R_NO_ROOM; /* unless it is there */

@@ -45,6 +45,15 @@ static __always_inline void flow_partner_entry(struct nx_flow *to,
 						    NX_ROLE_ORIGINAL;
 }
 
+/* Whether `half` is the other half of the original entry `flow` of `key`. */
+static __always_inline bool flow_points_back(const struct nx_flow *half,
+					     const struct nx_tuple *key)
+{
+	return half->role == NX_ROLE_REPLY && addr_eq(&half->dst, &key->src) &&
+	       addr_eq(&half->src, &key->dst) && half->dport == key->sport &&
+	       half->sport == key->dport;
+}
+
 /* Both addresses (or ports) of the flow change, so that between ingress and
  * egress neither direction looks like a key of the pair.  `key` and `flow` of
  * either half.

@@ -38,22 +38,6 @@ static __always_inline bool source_may_call(__u32 side, __u32 number,
 			  !!bpf_map_lookup_elem(&nx_source_left, &key);
 }
 
-/* 0.0.0.0 and ::, the keys of NodePorts: no packet's destination. */
-static __always_inline bool is_any(const struct nx_addr *addr, bool v6)
-{
-	return v6 ? addr_is_zero(addr) : !addr_word(addr, 3);
-}
-
-/* 127.0.0.0/8 and ::1: the node's own, and no address that anything on a wire
- * may call (CVE-2020-8558).
- */
-static __always_inline bool is_loopback(const struct nx_addr *addr, bool v6)
-{
-	struct nx_addr one = { .byte[15] = 1 };
-
-	return v6 ? addr_eq(addr, &one) : addr->byte[12] == 127;
-}
-
 /* The Service that has the tuple's destination port as NodePort at all of the
  * node's addresses.
  */
@@ -93,6 +77,7 @@ struct nx_backend_search {
 	struct nx_backend_key key;
 	struct nx_backend wanted;
 	__u32 side;
+	__u32 index; /* where it was found */
 	bool found;
 };
 
@@ -106,20 +91,27 @@ static long backend_step(__u32 index, void *context)
 	backend = backend_at(search->side, &key);
 	if (!backend || !backend_eq(backend, &search->wanted))
 		return 0;
+	search->index = index;
 	search->found = true;
 	return 1;
 }
 
-/* Whether an endpoint is still one of a list's `count`. */
+/* Whether an endpoint is still one of a list's `count`, and where: into
+ * key->index, which says where to look first.
+ */
 static __always_inline bool backend_listed(__u32 side,
-					   const struct nx_backend_key *key,
+					   struct nx_backend_key *key,
 					   __u32 count,
 					   const struct nx_backend *wanted)
 {
 	struct nx_backend_search search = { .key = *key,
 					    .wanted = *wanted,
 					    .side = side };
+	struct nx_backend *backend = backend_at(side, key);
 
+	if (backend && backend_eq(backend, wanted))
+		return true;
 	bpf_loop(count, backend_step, &search, 0);
+	key->index = search.index;
 	return search.found;
 }

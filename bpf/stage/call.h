@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <linux/in.h>
+
+#include "bpf/lib/choice.h"
 #include "bpf/lib/socket.h"
-#include "bpf/stage/service.h"
 
 /* A process calls a Service: its socket calls an endpoint instead, and hears
  * it by the Service's address.  Stands for KUBE-SERVICES in nat OUTPUT, and
@@ -127,7 +129,8 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 		return why;
 	call->endpoint = choice.to;
 	if (choice.sticky)
-		affinity_put(&pkt.tuple.src, choice.sticky, &choice.to);
+		affinity_put(&pkt.tuple.src, choice.sticky, &choice.to,
+			     choice.index);
 	return why;
 }
 

@@ -65,15 +65,6 @@ NX_GLOBAL int flow_step(const struct nx_pkt *pkt, struct nx_flow *flow)
 	return 0;
 }
 
-/* Whether `half` is the other half of the original entry `flow` of `key`. */
-static __always_inline bool flow_points_back(const struct nx_flow *half,
-					     const struct nx_tuple *key)
-{
-	return half->role == NX_ROLE_REPLY && addr_eq(&half->dst, &key->src) &&
-	       addr_eq(&half->src, &key->dst) && half->dport == key->sport &&
-	       half->sport == key->dport;
-}
-
 /* The reply half of an embryo, made again if the LRU dropped it.  False: its
  * key is another flow's by now.
  */
@@ -88,10 +79,14 @@ NX_GLOBAL int embryo_mend(const struct nx_tuple *key,
 		return 0;
 	flow_partner(&other, key, flow);
 	half = flow_lookup(&other);
-	if (half)
-		return flow_points_back(half, key);
-	flow_partner_entry(&entry, key, flow);
-	return !embryo_claim(&other, &entry);
+	if (!half) {
+		flow_partner_entry(&entry, key, flow);
+		if (!embryo_claim(&other, &entry))
+			return 1;
+		/* dnat_claim() on another CPU was about to write it. */
+		half = flow_lookup(&other);
+	}
+	return half && flow_points_back(half, key);
 }
 
 /* Whether an embryo has grown up with this packet. */

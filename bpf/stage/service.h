@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include "bpf/lib/choice.h"
 #include "bpf/lib/decision.h"
 #include "bpf/lib/dnat.h"
-#include "bpf/lib/service.h"
 
 /* Services: a new flow to one of their addresses goes to an endpoint, as
  * kube-proxy's nat chains have it from KUBE-SERVICES to KUBE-SEP, and its
@@ -26,13 +26,6 @@
  * entry that is claimed first decides for both.
  */
 
-/* What became of the choice. */
-struct nx_choice {
-	struct nx_backend to;
-	__u32 sticky;	 /* the Service port that remembers it for the client */
-	__u8 masquerade; /* 1: KUBE-MARK-MASQ */
-};
-
 /* The local detector: whether the packet is the cluster's own. */
 static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 					    const struct nx_config *config,
@@ -49,87 +42,20 @@ static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 	return device && device->cluster;
 }
 
-/* A client's endpoint, if it has one that is still listed (xt_recent's
- * --rcheck --seconds --reap); 0: it has.
+/* The client has the endpoint that its flow has, whoever claimed that; of
+ * another one the index is wrong, and costs a search.
  */
-NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
-			    const struct nx_service *service, __u32 list,
-			    struct nx_choice *choice)
-{
-	struct nx_affinity_key key = {};
-	struct nx_backend_key at = {};
-	struct nx_affinity *affinity;
-
-	if (!pkt || !service || !choice)
-		return -1;
-	key.client = pkt->tuple.src;
-	key.service = service->number;
-	affinity = bpf_map_lookup_elem(&nx_affinity, &key);
-	if (!affinity || now_jiffies() - affinity->seen >= service->affinity)
-		return -1;
-	at.service = service->number;
-	at.list = list;
-	choice->to = affinity->backend;
-	return backend_listed(pkt->side, &at,
-			      list == NX_BACKENDS_LOCAL ? service->local :
-							  service->all,
-			      &choice->to) ?
-		       0 :
-		       -1;
-}
-
-/* From now on the client has this endpoint (xt_recent's --set). */
-static __always_inline void affinity_put(const struct nx_addr *client,
-					 __u32 number,
-					 const struct nx_backend *backend)
-{
-	struct nx_affinity_key key = { .client = *client, .service = number };
-	struct nx_affinity entry = { .backend = *backend,
-				     .seen = now_jiffies() };
-
-	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
-}
-
-/* The endpoint that its flow has, whoever claimed that. */
 NX_GLOBAL int affinity_set(const struct nx_pkt *pkt, const struct nx_flow *flow,
-			   __u32 number)
+			   __u32 number, __u32 index)
 {
-	struct nx_backend backend = {};
+	struct nx_backend to = {};
 
 	if (!pkt || !flow)
 		return 0;
-	backend.addr = flow->dst;
-	backend.port = flow->dport;
-	affinity_put(&pkt->tuple.src, number, &backend);
+	to.addr = flow->dst;
+	to.port = flow->dport;
+	affinity_put(&pkt->tuple.src, number, &to, index);
 	return 0;
-}
-
-/* One of the list, every one as likely (statistic --mode random). */
-static __always_inline int service_pick(const struct nx_pkt *pkt,
-					const struct nx_service *service,
-					enum nx_backend_list list, __u32 count,
-					struct nx_choice *choice)
-{
-	struct nx_backend_key key = { .service = service->number,
-				      .list = list };
-	bool sticks = service->flags & NX_SERVICE_AFFINITY;
-	struct nx_backend *backend;
-
-	if (!sticks || affinity_find(pkt, service, list, choice)) {
-		key.index = bpf_get_prandom_u32() % count;
-		backend = backend_at(pkt->side, &key);
-		if (!backend)
-			return NX_R_NO_ENDPOINT;
-		choice->to = *backend;
-	}
-	/* Its CRC covers the ports, and all bytes: it cannot be mended. */
-	if (pkt->tuple.proto == NX_L4_SCTP &&
-	    choice->to.port != pkt->tuple.dport)
-		return NX_R_SCTP_PORT;
-	choice->sticky = sticks ? service->number : 0;
-	if (addr_eq(&choice->to.addr, &pkt->tuple.src))
-		choice->masquerade = 1; /* KUBE-SEP: calls itself */
-	return NX_R_SERVICE;
 }
 
 /* Which endpoint: enum nx_reason, as stage_service() has it. */
@@ -204,6 +130,7 @@ NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	if (choice.masquerade || skb->mark & config->mark_masquerade)
 		s->entry.flags = NX_FLOW_MASQUERADE;
 	s->sticky = choice.sticky;
+	s->sticky_index = choice.index;
 	return why;
 }
 
@@ -232,6 +159,6 @@ stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 		return NULL;
 	flow = dnat_claim(pkt, &s->entry);
 	if (flow && s->sticky)
-		affinity_set(pkt, flow, s->sticky);
+		affinity_set(pkt, flow, s->sticky, s->sticky_index);
 	return flow;
 }

@@ -7,8 +7,8 @@
 #include "maps/abi/socket.h"
 
 /* Which copy of the configuration is in force: map `nx_generation`, array of
- * one.  The low bit is the index into nx_config, and chooses nx_net and nx_fip; a packet
- * reads it once and is judged wholly by that copy.
+ * one.  The low bit is the index into nx_config, and chooses
+ * between all maps that are left and right; a packet reads it once and is judged wholly by that copy.
  *
  * Writer: natrixd, after it has filled the idle copy.
  */
@@ -40,10 +40,10 @@ struct nx_config {
 	enum nx_port_choice port_choice;
 	__u8 ipvs; /* 1: kube-proxy's sets of IPVS mode are there */
 	__u8 ovn;  /* 1: Kube-OVN's chains stand before kube-proxy's */
-	enum nx_detect detect; /* kube-proxy's local detector */
-	__u8 services;	       /* 1: nx_service is worth asking */
-	__u8 masquerade_all;   /* 1: all that calls a ClusterIP */
-	__u8 node_ports;       /* 1: there are NodePorts, on all addresses */
+	enum nx_detect detect;	   /* kube-proxy's local detector */
+	__u8 services;		   /* 1: ask nx_service; all flows are kept */
+	__u8 masquerade_all;	   /* 1: whoever calls a ClusterIP */
+	__u8 node_ports;	   /* 1: NodePorts at any local address */
 	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */
 	enum nx_sockets sockets;   /* whose calls of Services are theirs */
 	__u8 pad[3];

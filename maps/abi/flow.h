@@ -95,7 +95,7 @@ enum nx_flow_flags {
 		1, /* from ingress DNAT until egress looked at SNAT */
 	NX_FLOW_FIN_SEEN = 2,	/* one side has begun to close (both halves) */
 	NX_FLOW_RESET_LAST = 4, /* this direction's RST was the last segment */
-	NX_FLOW_MASQUERADE = 8, /* while undecided: a Service asked for it */
+	NX_FLOW_MASQUERADE = 8, /* while undecided: marked for it at ingress */
 } __attribute__((packed));
 
 /* Whose counters count a flow's packets: numbers of nx_subnet, 0 for none, as

@@ -28,7 +28,7 @@
 	X(NX_R_FIP_DNAT, 12, TRANSLATE, "floating IP to its pod")              \
 	X(NX_R_FIP_SNAT, 13, TRANSLATE, "pod to itself through a floating IP") \
 	X(NX_R_MARKED, 14, PASS, "pod to service: asked for masquerade")       \
-	X(NX_R_LOCAL, 15, PASS, "new flow from a pod to this node")            \
+	X(NX_R_LOCAL, 15, PASS, "new flow to this node: remembered")           \
 	X(NX_R_SNAT_NODE, 16, TRANSLATE, "R1: service to pod, node's address") \
 	X(NX_R_MASQ_MARK, 17, TRANSLATE, "R2: masquerade asked by mark")       \
 	X(NX_R_MASQ_SUBNETS, 18, TRANSLATE, "R3: subnet to subnet")            \

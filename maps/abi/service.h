@@ -6,7 +6,8 @@
 
 /* Services: what kube-proxy's chains KUBE-SERVICES to KUBE-SEP decide about the
  * first packet of a connection (facts/kube-proxy-calico.md 1.2).  All maps are
- * left and right; readers: bpf/stage/service.h, new flows only.
+ * left and right but nx_affinity, the clients' state; readers:
+ * bpf/stage/service.h, new flows only.
  *
  * A *Service port* is one port of one Service in one family.  It has a number,
  * which natrixd gives it, and may be called at several addresses: its
@@ -105,8 +106,10 @@ struct nx_affinity_key {
 NX_ABI_SIZE(nx_affinity_key, 20);
 
 struct nx_affinity {
-	struct nx_backend backend;
-	__u32 seen; /* jiffies, low 32 bits, of its last new flow */
+	struct nx_addr addr; /* of the endpoint */
+	__be16 port;
+	__u16 index; /* where in its list it was: where to look first */
+	__u32 seen;  /* jiffies, low 32 bits, of its last new flow */
 };
 NX_ABI_SIZE(nx_affinity, 24);
 

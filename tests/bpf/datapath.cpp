@@ -17,7 +17,8 @@ using support::PacketSpec;
 
 namespace {
 
-const support::Macs kMacs{"02:00:00:00:00:01", "02:00:00:00:00:02"};
+// To the address of `lo`: a frame for this node.
+const support::Macs kMacs{"02:00:00:00:00:01", "00:00:00:00:00:00"};
 
 model::Prefix P(const char* text) { return *model::Prefix::Parse(text); }
 model::Address A(const char* text) { return *model::Address::Parse(text); }
@@ -154,11 +155,12 @@ void Datapath::SetUp() {
   Clear(skeleton_->maps.nx_frag, sizeof(nx_frag_key));
   Clear(skeleton_->maps.nx_affinity, sizeof(nx_affinity_key));
   config = ExampleConfig();
+  host = ExampleHost(kHz);
   Apply();
 }
 
 void Datapath::Apply() {
-  const compile::Wanted wanted = compile::Compile(config, ExampleHost(kHz));
+  const compile::Wanted wanted = compile::Compile(config, host);
   auto& maps = skeleton_->maps;
   Clear(maps.nx_net_left, sizeof(nx_prefix));
   Clear(maps.nx_fip_left, sizeof(nx_fip_key));

@@ -20,6 +20,7 @@
 #include "tests/support/namespace.h"
 #include "tests/support/packet.h"
 #include "userspace/model/config.h"
+#include "userspace/model/host.h"
 
 namespace natrix {
 
@@ -73,8 +74,9 @@ class Datapath : public testing::TestWithParam<int> {
   const Cast& cast() const { return kCast[GetParam()]; }
   bool v6() const { return GetParam() == 1; }
 
-  // Changes the configuration of `SetUp` and writes it.
+  // Changes the configuration of `SetUp`, or what the node looks like, and writes it.
   model::Config config;
+  model::Host host;
   void Apply();
 
   // Whether packets come with a checksum over all of their bytes.  Not where a program cuts them:

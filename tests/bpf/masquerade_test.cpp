@@ -63,7 +63,7 @@ TEST_P(Masquerade, BringsTheAnswerBackByteForByte) {
       expected.sport = spec.sport;
     else
       expected.dport = spec.sport;
-    EXPECT_EQ(back.frame, Build(expected, {"02:00:00:00:00:01", "02:00:00:00:00:02"})[0]);
+    EXPECT_EQ(back.frame, Build(expected, {"02:00:00:00:00:01", "00:00:00:00:00:00"})[0]);
   }
 }
 

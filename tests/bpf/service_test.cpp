@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <string>
+#include <vector>
 
-#include "tests/bpf/datapath.h"
+#include "tests/bpf/services.h"
 
 // kube-proxy's chains from KUBE-SERVICES to KUBE-SEP, on a node without Kube-OVN.
 namespace natrix {
@@ -13,53 +17,6 @@ namespace {
 using namespace support;
 using model::Address;
 
-constexpr std::uint32_t kMasquerade = 0x4000;
-
-class Services : public Datapath {
- protected:
-  void SetUp() override {
-    Datapath::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    config.subnets.clear();
-    config.service_cidrs.clear();
-    config.other_nodes.clear();
-    config.floating_ips.clear();
-    config.kube_proxy.detect = model::DetectLocal::kClusterCidr;
-    config.kube_proxy.cluster_cidrs = {*model::Prefix::Parse("10.16.0.0/14"),
-                                       *model::Prefix::Parse("fd00:10::/32")};
-    model::Service& web = config.services.emplace_back();
-    web.name = "web";
-    web.name_space = "default";
-    web.cluster_ips = {Ip(cast().service)};
-    web.ports = {{.name = "http", .protocol = NX_L4_TCP, .port = 80, .node_port = 30080}};
-    web.endpoints = {{Endpoint(cast().pod)}};
-    Apply();
-  }
-
-  static Address Ip(const std::string& text) { return Address::Parse(text).value(); }
-  model::ServiceEndpoint Endpoint(const char* pod, bool here = true) const {
-    model::ServiceEndpoint endpoint;
-    endpoint.addresses = {Ip(pod)};
-    endpoint.port = 8080;
-    endpoint.node_name = here ? config.node.name : "elsewhere";
-    return endpoint;
-  }
-  model::Service& web() { return config.services.front(); }
-
-  Outcome Call(const char* from, const char* to, std::uint16_t port, std::uint16_t sport = 40000) {
-    PacketSpec spec = Tcp(from, to);
-    spec.sport = sport;
-    spec.dport = port;
-    return Run(from == cast().pod || from == cast().other_pod ? Hook::kPodIn : Hook::kUplinkIn,
-               spec);
-  }
-  testing::AssertionResult GoesToTheEndpoint(const Outcome& out, std::uint32_t mark) {
-    if (out.dropped || out.reason != NX_R_SERVICE || out.dst() != cast().pod ||
-        out.dport() != 8080 || out.mark != mark)
-      return testing::AssertionFailure() << testing::PrintToString(out);
-    return testing::AssertionSuccess();
-  }
-};
 NATRIX_BOTH_FAMILIES(Services);
 
 TEST_P(Services, ClusterIpGoesToItsEndpointAndAnswersComeFromIt) {
@@ -110,7 +67,8 @@ TEST_P(Services, OtherPortsAndProtocolsAreNotTheServices) {
 TEST_P(Services, NodePortAtTheNodesAddressesOnly) {
   EXPECT_TRUE(GoesToTheEndpoint(Call(cast().web, cast().node, 30080), kMasquerade));
   EXPECT_THAT(Call(cast().web, cast().other_node, 30080, 40001), PassedFor(NX_R_NOT_OURS));
-  EXPECT_THAT(Call(cast().web, cast().node, 80, 40002), PassedFor(NX_R_NOT_OURS));
+  EXPECT_THAT(Call(cast().web, cast().node, 80, 40002), PassedFor(NX_R_LOCAL))
+      << "remembered for its answers, and nothing else";
 }
 
 // CVE-2020-8558
@@ -119,8 +77,12 @@ TEST_P(Services, NothingOnTheWireCallsANodePortOfTheLoopbackDevice) {
   const nx_local local{.ifindex = 1};
   ASSERT_EQ(
       bpf_map_update_elem(bpf_map__fd(skel()->maps.nx_local), &loopback.bytes, &local, BPF_ANY), 0);
-  for (const char* from : {cast().web, cast().pod})
-    EXPECT_THAT(Call(from, v6() ? "::1" : "127.0.0.1", 30080), PassedFor(NX_R_NOT_OURS));
+  for (const char* from : {cast().web, cast().pod}) {
+    const Outcome out = Call(from, v6() ? "::1" : "127.0.0.1", 30080);
+    EXPECT_THAT(out, PassedFor(NX_R_LOCAL));
+    EXPECT_EQ(out.dst(), v6() ? "::1" : "127.0.0.1");
+    EXPECT_EQ(out.mark, 0U);
+  }
 }
 
 TEST_P(Services, LocalPolicyKeepsTheClientAndStaysOnThisNode) {
@@ -237,6 +199,89 @@ TEST_P(Services, AClientKeepsItsEndpointWhileThatIsListed) {
                 [&](const auto& endpoint) { return endpoint.addresses[0] == Ip(first); });
   Apply();
   EXPECT_NE(Call(cast().web, cast().service, 80, 21000).dst(), first);
+}
+
+TEST_P(Services, AClientKeepsItsEndpointWhereverThatIsListed) {
+  web().affinity_seconds = 10800;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod)}};
+  Apply();
+  const std::string first = Call(cast().web, cast().service, 80, 20000).dst();
+  const auto list = web().endpoints[0];
+  const auto mine =
+      std::ranges::find_if(list, [&](const auto& e) { return e.addresses[0] == Ip(first); });
+  const std::vector<model::ServiceEndpoint> others = {Endpoint(cast().join),
+                                                      Endpoint(cast().other_node)};
+  std::uint16_t sport = 20001;
+  for (std::size_t at = 0; at <= others.size(); ++at) {
+    web().endpoints[0] = others;
+    web().endpoints[0].insert(web().endpoints[0].begin() + static_cast<std::ptrdiff_t>(at), *mine);
+    Apply();
+    for (int i = 0; i < 5; ++i)
+      EXPECT_EQ(Call(cast().web, cast().service, 80, sport++).dst(), first) << at;
+  }
+}
+
+TEST_P(Services, AClientIsForgottenAfterItsTimeAndNotBefore) {
+  web().affinity_seconds = 10;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod)}};
+  Apply();
+  std::uint16_t sport = 20000;
+  const auto call = [&] { return Call(cast().web, cast().service, 80, sport++).dst(); };
+  const std::string first = call();
+  const int fd = bpf_map__fd(skel()->maps.nx_affinity);
+  const auto seen_ago = [&](std::uint32_t jiffies) {
+    nx_affinity_key key{};
+    nx_affinity entry{};
+    ASSERT_EQ(bpf_map_get_next_key(fd, nullptr, &key), 0);
+    ASSERT_EQ(bpf_map_lookup_elem(fd, &key, &entry), 0);
+    entry.seen = Jiffies() - jiffies;
+    ASSERT_EQ(bpf_map_update_elem(fd, &key, &entry, BPF_ANY), 0);
+  };
+  const auto later = static_cast<std::uint32_t>(-5);  // by another CPU
+  for (int i = 0; i < 20; ++i) {
+    seen_ago(i % 2 == 0 ? 9 * kHz : later);
+    EXPECT_EQ(call(), first);
+  }
+  std::map<std::string, int> chosen;
+  for (int i = 0; i < 40; ++i) {
+    seen_ago(10 * kHz + 1);
+    ++chosen[call()];
+  }
+  EXPECT_EQ(chosen.size(), 3U) << "of three a given one is unseen once in ten million times";
+}
+
+// Nanoseconds in the kernel for a client's second connection, the first packet of it.
+TEST_P(Services, AThousandEndpointsCostAClientWithAffinityLittleMoreThanTwo) {
+  const auto median_of = [&](int endpoints) {
+    web().affinity_seconds = 10800;
+    web().endpoints[0].clear();
+    for (int i = 0; i < endpoints; ++i)
+      web().endpoints[0].push_back(
+          Endpoint(fmt::format("{}{}", v6() ? "fd00:10:16::1:" : "10.16.1.", i % 250 + 1).c_str()));
+    for (int i = 0; i < endpoints; ++i)
+      web().endpoints[0][static_cast<std::size_t>(i)].port =
+          static_cast<std::uint16_t>(8080 + i / 250);
+    Apply();
+    std::vector<std::uint32_t> costs;
+    for (int i = 0; i < 300; ++i) {
+      PacketSpec syn = Tcp(cast().web, cast().service);
+      syn.sport = static_cast<std::uint16_t>(1024 + i + endpoints);
+      syn.src = fmt::format("{}{}", v6() ? "2001:db8::1:" : "198.51.100.",
+                            (endpoints == 2 ? 1 : 101) + i % 10);
+      const Bytes frame = Build(syn, {"02:00:00:00:00:01", "00:00:00:00:00:00"})[0];
+      LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
+                  .data_size_in = static_cast<std::uint32_t>(frame.size()));
+      const InNetwork inside(ns());
+      EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skel()->progs.nx_uplink_in), &run), 0);
+      if (i >= 10) costs.push_back(run.duration);
+    }
+    std::ranges::nth_element(costs, costs.begin() + 145);
+    return costs[145];
+  };
+  const auto two = median_of(2), thousand = median_of(1000);
+  fmt::print("a new flow of a known client: {} ns with 2 endpoints, {} ns with 1000\n", two,
+             thousand);
+  EXPECT_LT(thousand, 4 * two);
 }
 
 TEST_P(Services, AnEndpointOnTheNodeItselfIsDecidedAtOnce) {

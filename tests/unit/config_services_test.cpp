@@ -48,6 +48,13 @@ const std::vector<Broken> kKubeProxy = {
     {"NodePortAddressesOfHosts",
      Node("kubeProxy: {nodePortAddresses: [172.18.0.3]}\n"),
      {"3:33 \"172.18.0.3\" has no prefix length"}},
+    {"ServicesBesideIpvs",
+     Node("ipvs: {clusterIPs: [\"10.96.0.1,tcp:80\"]}\n"
+          "services: [{name: a, clusterIPs: [10.96.0.1], ports: [{port: 80}]}]\n"),
+     {"4:19 \"services\" beside \"ipvs\""},
+     "\"ipvs\" is for nodes where kube-proxy serves them in IPVS mode: remove it where natrix "
+     "does, "
+     "or \"services\" where kube-proxy does"},
     {"NoClusterCidrOfAFamily",
      Node("services: [{name: a, clusterIPs: [10.96.0.1, \"fd00::1\"], ports: [{port: 80}]}]\n"
           "kubeProxy: {clusterCIDR: 10.16.0.0/14}\n"),

@@ -165,6 +165,14 @@ void CheckDetection(const Decoded& decoded, Diagnostics& diagnostics) {
   }
 }
 
+// Both would serve them, the one before the other.
+void CheckIpvs(const Decoded& decoded, Diagnostics& diagnostics) {
+  if (!decoded.config.ipvs || decoded.config.services.empty()) return;
+  diagnostics.Error(decoded.places.services[0].name, "\"services\" beside \"ipvs\"",
+                    "\"ipvs\" is for nodes where kube-proxy serves them in IPVS mode: remove it "
+                    "where natrix does, or \"services\" where kube-proxy does");
+}
+
 std::size_t FamiliesOf(const Service& service) {
   return std::size_t{IsOf(service, Family::kIpv4)} + IsOf(service, Family::kIpv6);
 }
@@ -232,6 +240,7 @@ void CheckServices(const Decoded& decoded, Diagnostics& diagnostics) {
     called.Add(service, places);
   }
   CheckDetection(decoded, diagnostics);
+  CheckIpvs(decoded, diagnostics);
   CheckRooms(decoded, diagnostics);
 }
 

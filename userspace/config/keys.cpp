@@ -41,7 +41,8 @@ std::vector<Key> WrittenKeys() {
 
     {.path = "serviceCIDRs", .type = Type::kCidrs, .fallback = "[]",
      .example = "[10.96.0.0/12, \"fd00:10:96::/112\"]",
-     .text = "The cluster's Service CIDRs: set `ovn40services` / `ovn60services`."},
+     .text = "The cluster's Service CIDRs: set `ovn40services` / `ovn60services`. With `services`, a fragment to "
+             "them that comes before its first one is dropped."},
     {.path = "otherNodes", .type = Type::kAddresses, .fallback = "[]", .example = "[172.18.0.4]",
      .text = "InternalIPs of all other nodes: set `ovn40other-node` / `ovn60other-node`."},
 
