@@ -27,6 +27,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto backend_right = open.Open<HashMapView<nx_backend_key, nx_backend>>("nx_backend_right");
   auto source_left = open.Open<LpmMapView<nx_source_key, nx_source>>("nx_source_left");
   auto source_right = open.Open<LpmMapView<nx_source_key, nx_source>>("nx_source_right");
+  auto service_name = open.Open<HashMapView<std::uint32_t, nx_service_name>>("nx_service_name");
   auto set = open.Open<LpmMapView<nx_set_key, nx_set_member>>("nx_set");
   auto probe = open.Open<HashMapView<nx_probe_key, nx_probe>>("nx_probe");
   auto device = open.Open<HashMapView<std::uint32_t, nx_device>>("nx_device");
@@ -44,6 +45,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
                     .service = {*service_left, *service_right},
                     .backend = {*backend_left, *backend_right},
                     .source = {*source_left, *source_right},
+                    .service_name = *service_name,
                     .set = *set,
                     .probe = *probe,
                     .device = *device,

@@ -63,16 +63,28 @@ static __always_inline void call_put6(struct bpf_sock_addr *ctx,
 	ctx->user_port = call->port;
 }
 
-/* Mangle comes before nat, and sees what was called. */
+/* TCP of the node's own, before it is known whether it calls a Service: mangle
+ * comes before nat, and sees what was called.  A frame of its own, since those
+ * of stage_call() need room.
+ */
+static __noinline bool connect_is_refused(struct bpf_sock_addr *ctx,
+					  const struct nx_call *call)
+{
+	struct nx_addr to = call->to;
+
+	if (stage_refuse(ctx, &to))
+		return true;
+	stage_steer(ctx, &to);
+	return false;
+}
+
 static __always_inline int connect_to(struct bpf_sock_addr *ctx,
 				      struct nx_call *call)
 {
 	if (ctx->type == NX_SOCK_STREAM && ctx->protocol == IPPROTO_TCP &&
-	    bpf_get_netns_cookie(ctx) == nx_netns_cookie) {
-		if (stage_refuse(ctx, &call->to))
-			return NX_SOCKET_REFUSE;
-		stage_steer(ctx, &call->to);
-	}
+	    bpf_get_netns_cookie(ctx) == nx_netns_cookie &&
+	    connect_is_refused(ctx, call))
+		return NX_SOCKET_REFUSE;
 	return stage_call(ctx, call) ? NX_SOCKET_ALLOW : NX_SOCKET_REFUSE;
 }
 

@@ -138,6 +138,15 @@ struct nx_source_trie {
 	__type(value, struct nx_source);
 } nx_source_left SEC(".maps"), nx_source_right SEC(".maps");
 
+/* Names of Service ports, for looking. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_SERVICE_PORTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct nx_service_name);
+} nx_service_name SEC(".maps");
+
 /* Which endpoint a client of a Service with affinity has. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

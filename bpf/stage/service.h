@@ -29,7 +29,7 @@
 /* The local detector: whether the packet is the cluster's own. */
 static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 					    const struct nx_config *config,
-					    __u32 from_cluster)
+					    __u32 from_cluster, __u32 side)
 {
 	__u32 ifindex = skb->ifindex;
 	struct nx_device *device;
@@ -39,7 +39,7 @@ static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 	if (config->detect != NX_DETECT_DEVICE)
 		return false;
 	device = bpf_map_lookup_elem(&nx_device, &ifindex);
-	return device && device->cluster;
+	return device && device->cluster & NX_DEVICE_CLUSTER(side);
 }
 
 /* The client has the endpoint that its flow has, whoever claimed that; of
@@ -86,7 +86,7 @@ NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	    !source_may_call(pkt->side, service->number, &src))
 		return NX_R_SOURCE_RANGE;
 
-	own = is_clusters_own(skb, config, from_cluster);
+	own = is_clusters_own(skb, config, from_cluster, pkt->side);
 	if (!(flags & NX_SERVICE_EXTERNAL)) { /* KUBE-SVC, KUBE-SVL */
 		if (flags & NX_SERVICE_LOCAL)
 			list = NX_BACKENDS_LOCAL;

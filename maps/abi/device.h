@@ -10,6 +10,12 @@ enum nx_device_role {
 
 #define NX_DEVICE_ADDRS 4
 
+/* Bit of nx_device.cluster under one copy of the configuration: devices have
+ * one copy, and which of them are the cluster's own is not to change before
+ * the rest does.
+ */
+#define NX_DEVICE_CLUSTER(side) (1 << ((side) & 1))
+
 /* One address that MASQUERADE may pick on a device. */
 struct nx_device_addr {
 	struct nx_addr addr;
@@ -26,7 +32,7 @@ NX_ABI_SIZE(nx_device_addr, 20);
 struct nx_device {
 	char name[16];
 	enum nx_device_role role;
-	__u8 cluster; /* 1: what comes in by it is the cluster's own */
+	__u8 cluster; /* what comes in by it is the cluster's own: bits */
 	__u8 pad[2];
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
 	struct nx_device_addr addr6[NX_DEVICE_ADDRS];

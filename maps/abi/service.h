@@ -47,15 +47,35 @@ enum nx_service_flags {
 	NX_SERVICE_NODE_MAY = 32,
 } __attribute__((packed));
 
+/* What an address is of the Service: for looking only. */
+enum nx_service_kind {
+	NX_SERVICE_CLUSTER_IP,
+	NX_SERVICE_EXTERNAL_IP,
+	NX_SERVICE_LOAD_BALANCER,
+	NX_SERVICE_NODE_PORT,
+} __attribute__((packed));
+
 struct nx_service {
 	__u32 number;	/* of the Service port; never 0 */
 	__u32 affinity; /* jiffies that a client's choice lasts */
 	__u16 all;	/* endpoints that the Cluster policy may choose */
 	__u16 local;	/* that the Local policy may */
 	enum nx_service_flags flags;
-	__u8 pad[3];
+	enum nx_service_kind kind;
+	__u8 pad[2];
 };
 NX_ABI_SIZE(nx_service, 16);
+
+/* Whose a number is: map `nx_service_name`, hash, nx_service.number (__u32) ->
+ * struct nx_service_name.  One for both sides, for looking only; longer names
+ * are cut.  Reader: `natrix services`.
+ */
+struct nx_service_name {
+	char name_space[64];
+	char name[64];
+	char port[64]; /* empty: its only port has no name */
+};
+NX_ABI_SIZE(nx_service_name, 192);
 
 /* Its endpoints: maps `nx_backend_left` and `nx_backend_right`, hashes.  The
  * indices of a list are 0 to nx_service.all - 1 or .local - 1.

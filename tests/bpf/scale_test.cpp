@@ -29,6 +29,12 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// The value that 99 of 100 do not exceed.
+double P99(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[(values.size() * 99 + 99) / 100 - 1];
+}
+
 model::Prefix Prefix(const std::string& text) { return *model::Prefix::Parse(text); }
 
 class Scale : public Datapath {
@@ -58,15 +64,15 @@ class Scale : public Datapath {
     }
     return many;
   }
-  std::vector<model::Service> ManyServices(int count, int endpoints) const {
+  std::vector<model::Shared<model::Service>> ManyServices(int count, int endpoints) const {
     const auto address = [&](int net, int i) {
       return *model::Address::Parse(
           v6() ? fmt::format("fd00:{:x}::{:x}:{:x}", net, i / 65536, i % 65536)
                : fmt::format("{}.{}.{}.{}", net, 64 + i / 65536, i / 256 % 256, i % 256));
     };
-    std::vector<model::Service> services;
+    std::vector<model::Shared<model::Service>> services;
     for (int i = 0; i < count; ++i) {
-      model::Service& service = services.emplace_back();
+      model::Service& service = services.emplace_back().Edit();
       service.name_space = "default";
       service.name = fmt::format("service-{}", i);
       service.cluster_ips = {address(11, i)};
@@ -162,8 +168,8 @@ TEST_P(Scale, TenThousandServicesWithTenEndpointsEach) {
     whole_compiled.push_back(compiled);
     whole.push_back(in_force);
     whole_settled.push_back(settled);
-    for (int change = 0; change < 5; ++change) {
-      many.services[5000].endpoints[0][5].addresses[0].bytes.byte[12] ^= 1;
+    for (int change = 0; change < 100; ++change) {
+      many.services[5000].Edit().endpoints[0][5].addresses[0].bytes.byte[12] ^= 1;
       const auto [one_made, one_in_force, one_done, one_changed] = apply(many);
       EXPECT_EQ(one_changed, 2U);  // on both sides
       one_compiled.push_back(one_made);
@@ -187,10 +193,11 @@ TEST_P(Scale, TenThousandServicesWithTenEndpointsEach) {
   apply(none);
   fmt::print("from empty: compiled {:.1f} ms, in force {:.1f} ms, settled {:.1f} ms\n",
              Median(whole_compiled), Median(whole), Median(whole_settled));
-  fmt::print("one endpoint: compiled {:.2f} ms, in force {:.2f} ms, settled {:.2f} ms\n",
-             Median(one_compiled), Median(one), Median(one_settled));
+  fmt::print(
+      "one endpoint: compiled {:.2f} ms, in force {:.2f} ms (p99 {:.2f}), settled {:.2f} ms\n",
+      Median(one_compiled), Median(one), P99(one), Median(one_settled));
   EXPECT_LT(Median(whole), 2000);
-  EXPECT_LT(Median(one), 50);
+  EXPECT_LT(Median(one), 20);
 }
 
 // Nanoseconds in the kernel for the first packet of a flow that a policy of so many rules judges.

@@ -22,7 +22,7 @@ class Services : public Datapath {
     config.kube_proxy.detect = model::DetectLocal::kClusterCidr;
     config.kube_proxy.cluster_cidrs = {*model::Prefix::Parse("10.16.0.0/14"),
                                        *model::Prefix::Parse("fd00:10::/32")};
-    model::Service& web = config.services.emplace_back();
+    model::Service& web = config.services.emplace_back().Edit();
     web.name = "web";
     web.name_space = "default";
     web.cluster_ips = {Ip(cast().service)};
@@ -39,7 +39,7 @@ class Services : public Datapath {
     endpoint.node_name = here ? config.node.name : "elsewhere";
     return endpoint;
   }
-  model::Service& web() { return config.services.front(); }
+  model::Service& web() { return config.services.front().Edit(); }
 
   Outcome Call(const char* from, const char* to, std::uint16_t port, std::uint16_t sport = 40000) {
     support::PacketSpec spec = Tcp(from, to);

@@ -18,11 +18,11 @@ namespace natrix::netns {
 
 using Json = nlohmann::json;
 using model::Family;
+using model::kFamilies;
 using oracle::Cast;
 using oracle::CastOf;
 using oracle::Place;
 
-inline constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 const char* NameOf(Family family);
 
 // A node as in tests/oracle/scene.h whose pods and outside are live hosts, with natrixd under

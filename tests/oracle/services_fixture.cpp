@@ -95,7 +95,7 @@ Service ServiceOracle::Everywhere(std::vector<ServiceEndpoint> endpoints, nx_l4 
 }
 
 void ServiceOracle::Serve(std::vector<Service> services) {
-  config_.services = std::move(services);
+  config_.services.assign(services.begin(), services.end());
   nodes_.Apply(config_);
 }
 

@@ -117,6 +117,16 @@ TEST(Address, MulticastIsToldInBothFamilies) {
     EXPECT_FALSE(Address::Parse(text)->IsMulticast()) << text;
 }
 
+TEST(Address, LoopbackAndUnspecifiedAreToldInBothFamilies) {
+  for (const char* text : {"127.0.0.1", "127.255.0.9", "::1"})
+    EXPECT_TRUE(Addr(text).IsLoopback()) << text;
+  for (const char* text : {"126.255.255.255", "10.0.0.127", "::2", "fe80::1", "7f00::1"})
+    EXPECT_FALSE(Addr(text).IsLoopback()) << text;
+  for (const char* text : {"0.0.0.0", "::"}) EXPECT_TRUE(Addr(text).IsUnspecified()) << text;
+  for (const char* text : {"0.0.0.1", "10.0.0.0", "::1", "fd00::"})
+    EXPECT_FALSE(Addr(text).IsUnspecified()) << text;
+}
+
 TEST(Endpoint, IsWrittenWithBracketsAroundIpv6) {
   EXPECT_EQ((Endpoint{*Address::Parse("127.0.0.1"), 9188}).ToString(), "127.0.0.1:9188");
   EXPECT_EQ((Endpoint{*Address::Parse("::1"), 1}).ToString(), "[::1]:1");

@@ -56,7 +56,7 @@ inline model::Config Config(std::vector<model::Service> services) {
   model::Config config;
   config.node.name = "n1";
   config.node.addresses = {Addr("172.18.0.3"), Addr("fd00::3")};
-  config.services = std::move(services);
+  config.services.assign(services.begin(), services.end());
   return config;
 }
 

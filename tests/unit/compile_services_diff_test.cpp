@@ -24,7 +24,7 @@ model::Config Three() {
 
 TEST(ServiceNumbers, AreOfAPortInAFamilyAndSharedByItsAddresses) {
   model::Config config = Three();
-  config.services[1].external_ips = {Addr("172.18.0.60")};
+  config.services[1].Edit().external_ips = {Addr("172.18.0.60")};
   const auto services = Compile(config, Host()).services;
 
   EXPECT_NE(NumberAt(*services, "10.96.0.2"), 0u);
@@ -42,8 +42,8 @@ TEST(ServiceNumbers, StayWhenAServiceChangesMovesOrLosesItsNeighbours) {
   const std::uint32_t a = NumberAt(*before.services, "10.96.0.1");
 
   config.services.erase(config.services.begin());
-  config.services[0].endpoints[0].push_back(Endpoint({"10.16.0.9"}));
-  config.services[0].ports[0].port = 81;
+  config.services[0].Edit().endpoints[0].push_back(Endpoint({"10.16.0.9"}));
+  config.services[0].Edit().ports[0].port = 81;
   std::swap(config.services[0], config.services[1]);
   config.services.push_back(Service("d", {"10.96.0.4"}, {}));
   const Wanted after = After(config, before);
@@ -75,10 +75,50 @@ TEST(ServiceNumbers, AreKnownAgainFromTheMaps) {
   EXPECT_TRUE(edits.backend.empty());
 }
 
+// A NodePort of "a" at an address of the node is no ClusterIP of "d" that was there before.
+TEST(ServiceNumbers, OfANodePortAreNotTakenForThoseOfANewService) {
+  model::Config config = Three();
+  config.services[0].Edit().ports[0].node_port = 30080;
+  config.kube_proxy.node_port_addresses = {Net("10.1.0.0/16")};
+  const Wanted before = Compile(config, Host());
+  ASSERT_EQ(NumberAt(*before.services, "10.1.0.3", 30080), NumberAt(*before.services, "10.96.0.1"));
+
+  config.services.push_back(Service("d", {"10.1.0.3"}, {Endpoint({"10.16.0.9"})}));
+  config.services[3].Edit().ports[0].port = 30080;
+  const Wanted after = After(config, before);
+
+  EXPECT_NE(NumberAt(*after.services, "10.1.0.3", 30080), NumberAt(*after.services, "10.96.0.1"));
+  EXPECT_EQ(after.services->AllBackends().size(), 4u);
+}
+
+TEST(ServiceNames, AreOfEveryNumberAndChangeWithWhatChanged) {
+  model::Config config = Three();
+  config.services[1].Edit().ports[0].name = "http";
+  const Wanted before = Compile(config, Host());
+  const ServiceNames names = NamesOf(*before.services);
+  ASSERT_EQ(names.size(), 4u);
+  for (const char* address : {"10.96.0.2", "fd00:96::2"}) {
+    const nx_service_name& name = names.at(NumberAt(*before.services, address));
+    EXPECT_STREQ(name.name_space, "default");
+    EXPECT_STREQ(name.name, "b");
+    EXPECT_STREQ(name.port, "http");
+  }
+
+  config.services[0].Edit().endpoints[0][0] = Endpoint({"10.16.0.9"});
+  config.services[2].Edit().name = std::string(70, 'c');
+  const Wanted after = After(config, before);
+  const auto edits = DiffOfNames(*before.services, *after.services);
+
+  EXPECT_THAT(edits.erase, testing::ElementsAre(NumberAt(*before.services, "10.96.0.3")));
+  ASSERT_EQ(edits.write.size(), 1u);
+  EXPECT_EQ(edits.write[0].first, NumberAt(*after.services, "10.96.0.3"));
+  EXPECT_EQ(std::string(edits.write[0].second.name), std::string(63, 'c'));
+}
+
 TEST(ServiceDiff, OneEndpointIsOneEntry) {
   model::Config config = Three();
   const Wanted before = Compile(config, Host());
-  config.services[1].endpoints[0][0] = Endpoint({"10.16.0.9"});
+  config.services[1].Edit().endpoints[0][0] = Endpoint({"10.16.0.9"});
 
   const Wanted after = After(config, before);
   const ServiceEdits edits = Diff(*before.services, *after.services);
@@ -100,7 +140,7 @@ TEST(ServiceDiff, NothingIsMadeWhenNothingChanged) {
 TEST(ServiceDiff, AnAddressThatMovesToAnotherServiceIsWrittenAndNotErased) {
   model::Config config = Three();
   const Wanted before = Compile(config, Host());
-  std::swap(config.services[0].cluster_ips, config.services[2].cluster_ips);
+  std::swap(config.services[0].Edit().cluster_ips, config.services[2].Edit().cluster_ips);
 
   const ServiceEdits edits = Diff(*before.services, *After(config, before).services);
 
@@ -123,7 +163,7 @@ TEST(ServiceSizes, AreThoseOfTheTables) {
   model::Config config = Three();
   Wanted wanted = Compile(config, Host());
   config.services.erase(config.services.begin() + 1);
-  config.services[0].external_ips = {Addr("172.18.0.60")};
+  config.services[0].Edit().external_ips = {Addr("172.18.0.60")};
   wanted = After(config, wanted);
 
   const Services::Sizes sizes = wanted.services->entries();

@@ -36,7 +36,7 @@ std::vector<std::string> Cluster(std::vector<model::ServiceEndpoint> endpoints,
 }
 std::vector<std::string> Local(std::vector<model::ServiceEndpoint> endpoints) {
   model::Config config = Config({Service("a", {"10.96.0.1"}, std::move(endpoints))});
-  config.services[0].internal_policy = model::TrafficPolicy::kLocal;
+  config.services[0].Edit().internal_policy = model::TrafficPolicy::kLocal;
   return ListOf(config, "10.96.0.1", NX_BACKENDS_LOCAL);
 }
 
@@ -128,6 +128,21 @@ TEST(ServiceAddresses, RangesWithTheNodeLetItCall) {
                                    "172.18.0.70:80/6 EXT SOURCES NODE all=1 local=0"));
 }
 
+TEST(ServiceAddresses, SayWhatTheyAre) {
+  model::Service service = Service("a", {"10.96.0.1"}, {});
+  service.external_ips = {Addr("172.18.0.60"), Addr("172.18.0.61")};
+  service.load_balancer_ips = {Addr("172.18.0.70"), Addr("172.18.0.61")};
+  service.ports[0].node_port = 30080;
+  std::vector<std::string> kinds;
+
+  for (const auto& [key, value] : Compile(Config({service}), Host()).services->AllServices())
+    kinds.push_back(
+        fmt::format("{} {}", Address{key.addr}.ToString(), static_cast<int>(value.kind)));
+
+  EXPECT_THAT(kinds, UnorderedElementsAre("10.96.0.1 0", "172.18.0.60 1", "172.18.0.61 1",
+                                          "172.18.0.70 2", "0.0.0.0 3"));
+}
+
 TEST(ServiceAddresses, PoliciesAreOfTheirOwnAddresses) {
   model::Service service =
       Service("a", {"10.96.0.1"}, {Endpoint({"10.16.0.1"}, "n2"), Endpoint({"10.16.0.2"}, "n2")});
@@ -152,7 +167,7 @@ TEST(ServiceAddresses, ElsewhereIsAnEndpointThatMayBeUsedThere) {
 
 TEST(ServiceAddresses, AffinityIsInJiffies) {
   model::Config config = Config({Service("a", {"10.96.0.1"}, {})});
-  config.services[0].affinity_seconds = 600;
+  config.services[0].Edit().affinity_seconds = 600;
 
   const auto all = Compile(config, Host()).services->AllServices();
 
@@ -197,7 +212,7 @@ TEST(ServiceSources, ARangeAroundTheNodeLetsItsOwnCallsIn) {
 model::Config WithNodePort(std::vector<std::string> node_port_addresses) {
   model::Config config =
       Config({Service("a", {"10.96.0.1", "fd00:96::1"}, {Endpoint({"10.16.0.1", "fd00:16::1"})})});
-  config.services[0].ports[0].node_port = 30080;
+  config.services[0].Edit().ports[0].node_port = 30080;
   for (const std::string& range : node_port_addresses)
     config.kube_proxy.node_port_addresses.push_back(Net(range));
   return config;
@@ -225,15 +240,15 @@ TEST(NodePorts, AreAtTheAddressesThatMatch) {
 // The filter table's rules for them know no nodePortAddresses.
 TEST(NodePorts, ThatNobodyServesAreRefusedAtAnyAddress) {
   model::Config config = WithNodePort({"172.18.0.0/16", "fd00::/16"});
-  config.services[0].external_policy = model::TrafficPolicy::kLocal;
-  config.services[0].endpoints[0][0].node_name = "n2";
+  config.services[0].Edit().external_policy = model::TrafficPolicy::kLocal;
+  config.services[0].Edit().endpoints[0][0].node_name = "n2";
   const Wanted local = Compile(config, Host());
   EXPECT_THAT(CalledAt(local),
               testing::IsSupersetOf({"0.0.0.0:30080/6 EXT LOCAL ELSEWHERE all=0 local=0",
                                      "172.18.0.3:30080/6 EXT LOCAL ELSEWHERE all=1 local=0"}));
   EXPECT_EQ(local.config.node_ports, 1);
 
-  config.services[0].endpoints[0].clear();
+  config.services[0].Edit().endpoints[0].clear();
   const Wanted none = Compile(config, Host(), {local.subnet, local.made, local.services});
   EXPECT_THAT(CalledAt(none), testing::Contains("0.0.0.0:30080/6 EXT LOCAL all=0 local=0"));
 
@@ -278,7 +293,7 @@ TEST(NodePorts, AnExternalIpOfTheNodeComesFirst) {
 
 TEST(NodePorts, AreNeverASourcePort) {
   model::Config config = WithNodePort({});
-  config.services[0].health_check_node_port = 32001;
+  config.services[0].Edit().health_check_node_port = 32001;
   const auto reserved = [](const Wanted& wanted, std::uint32_t port) {
     return (wanted.port[port / 32].reserved >> (port % 32)) & 1;
   };
@@ -288,7 +303,7 @@ TEST(NodePorts, AreNeverASourcePort) {
   EXPECT_EQ(reserved(with, 32001), 1u);
   EXPECT_EQ(reserved(with, 30081), 0u);
 
-  config.services[0].ports[0].node_port = 30081;
+  config.services[0].Edit().ports[0].node_port = 30081;
   const Wanted other = Compile(config, Host(), {with.subnet, with.made, with.services});
   EXPECT_EQ(reserved(other, 30080), 0u);
   EXPECT_EQ(reserved(other, 30081), 1u);

@@ -196,10 +196,10 @@ TEST(BrokenConfigs, MoreEndpointsThanTheMapHoldsAreRefused) {
 }
 
 model::Config Good(const std::string& rest) {
-  const Loaded loaded = LoadText(
-      "t.yaml",
-      "node: {name: n1, zone: z1, podCIDRs: [10.16.3.0/24], uplinks: [a], podDevices: [b]}\n" +
-          rest);
+  const Loaded loaded = LoadText("t.yaml",
+                                 "node: {name: n1, zone: z1, podCIDRs: [10.16.3.0/24], uplinks: "
+                                 "[a], podDevices: [cni0, cali*]}\n" +
+                                     rest);
   EXPECT_TRUE(loaded) << loaded.Render();
   return loaded.config.value_or(model::Config{});
 }
@@ -284,6 +284,30 @@ TEST(ConfigServices, OneNodePortMayBeOfTwoProtocols) {
       "30053}]}]\n");
 
   EXPECT_EQ(config.services.size(), 1u);
+}
+
+TEST(ConfigServices, WhatIsAsItWasIsSharedWithTheConfigurationBefore) {
+  const auto service = [](int number, int endpoint) {
+    return fmt::format(
+        "- {{name: s{0}, clusterIPs: [10.96.0.{0}], ports: [{{port: 80}}],\n"
+        "   endpoints: [{{addresses: [10.16.0.{1}], port: 80}}]}}\n",
+        number, endpoint);
+  };
+  const auto load = [](const std::string& services, const model::Config* before) {
+    return LoadText("t.yaml", Node("services:\n" + services), before).config.value();
+  };
+  const model::Config before =
+      load(service(1, 1) + service(2, 2) + service(3, 3) + service(4, 4), nullptr);
+
+  // The first is gone, the second changed, the last two changed places, one is new.
+  const model::Config after =
+      load(service(2, 9) + service(4, 4) + service(3, 3) + service(5, 5), &before);
+
+  ASSERT_EQ(after.services.size(), 4u);
+  EXPECT_EQ(after.services[0]->endpoints[0][0].addresses[0].ToString(), "10.16.0.9");
+  EXPECT_TRUE(after.services[1].Shares(before.services[3]));
+  EXPECT_TRUE(after.services[2].Shares(before.services[2]));
+  EXPECT_EQ(after.services[3]->name, "s5");
 }
 
 TEST(ConfigKubeProxy, TheModeSaysWhatTheClustersOwnIs) {

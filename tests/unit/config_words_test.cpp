@@ -228,8 +228,8 @@ TEST(ConfigWords, TheExampleOfServicesIsRight) {
 
   ASSERT_TRUE(loaded) << loaded.Render();
   ASSERT_EQ(loaded.config->services.size(), 2u);
-  EXPECT_EQ(loaded.config->services[0].endpoints[0].size(), 2u);
-  EXPECT_EQ(loaded.config->services[1].ports.size(), 2u);
+  EXPECT_EQ(loaded.config->services[0]->endpoints[0].size(), 2u);
+  EXPECT_EQ(loaded.config->services[1]->ports.size(), 2u);
   EXPECT_THAT(loaded.diagnostics, IsEmpty());
 }
 

@@ -13,9 +13,8 @@ namespace natrix::shim {
 namespace {
 
 using model::Address;
+using model::kFamilies;
 using testing::ElementsAre;
-
-constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 Address Addr(const std::string& text) { return Address::Parse(text).value(); }
 Address NodeOf(Family family) { return Addr(family == Family::kIpv4 ? "172.18.0.3" : "fd00::3"); }

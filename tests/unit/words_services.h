@@ -75,7 +75,7 @@ inline std::string WordsUnder(const std::string& parent,
 inline std::string WithServiceWord(const Key& key, const std::string& value) {
   const std::string& path = key.path;
   std::map<std::string, std::string> values = {
-      {"node.name", "n1"}, {"node.uplinks", "[eth9]"}, {"node.podDevices", "[ovn9]"}};
+      {"node.name", "n1"}, {"node.uplinks", "[eth9]"}, {"node.podDevices", "[\"*\"]"}};
   if (path.starts_with("services[]"))
     values.insert({{"services[].name", "zz"},
                    {"services[].clusterIPs", "[10.99.0.1]"},

@@ -41,6 +41,9 @@ enum class SetFormat { kTable, kIpset };
 int Sets(const Context& context, const std::optional<std::string>& name,
          const std::optional<std::string>& test, SetFormat format);
 
+// All Services or those of the name, which may be NAMESPACE/NAME.
+int Services(const Context& context, const std::optional<std::string>& name);
+
 // Addresses or prefixes; a protocol's name or number.  nullopt: any.
 struct FlowFilter {
   std::optional<std::string> src;

@@ -21,6 +21,7 @@ struct Arguments {
   std::string file;
   std::optional<std::string> set;
   std::optional<std::string> test;
+  std::optional<std::string> service;
   cli::FlowFilter flows;
   cli::SetFormat format = cli::SetFormat::kTable;
   bool all = false;
@@ -36,6 +37,11 @@ void DeclareSets(CLI::App& app, Arguments& arguments) {
                                                                 {"ipset", cli::SetFormat::kIpset}};
   sets->add_option("--format", arguments.format, "table, or ipset: what `ipset restore` takes")
       ->transform(CLI::CheckedTransformer(formats).description("table|ipset"));
+}
+
+void DeclareServices(CLI::App& app, Arguments& arguments) {
+  app.add_subcommand("services", "List Services, where they are called and who answers")
+      ->add_option("NAME", arguments.service, "NAME or NAMESPACE/NAME: its endpoints, too");
 }
 
 void DeclareFlows(CLI::App& app, Arguments& arguments) {
@@ -65,6 +71,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
       ->required();
   app.add_subcommand("status", "Show natrixd, devices and tables");
   DeclareSets(app, arguments);
+  DeclareServices(app, arguments);
   DeclareFlows(app, arguments);
   DeclareCounters(app, arguments);
   app.add_subcommand("detach", "Take everything of natrix out of the kernel");
@@ -78,6 +85,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   if (command == "check") return cli::Check(context, arguments.file);
   if (command == "status") return cli::Status(context);
   if (command == "sets") return cli::Sets(context, arguments.set, arguments.test, arguments.format);
+  if (command == "services") return cli::Services(context, arguments.service);
   if (command == "flows") return cli::Flows(context, arguments.flows);
   if (command == "counters")
     return cli::Counters(context, {.all = arguments.all,

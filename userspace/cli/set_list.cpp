@@ -21,12 +21,12 @@ namespace {
 
 using model::Address;
 using model::Family;
+using model::kFamilies;
 using model::Prefix;
 using PortView = maps::HashMapView<nx_port_key, nx_port_member>;
 using SetView = maps::LpmMapView<nx_set_key, nx_set_member>;
 
 constexpr std::array kServiceProtocols = {NX_L4_TCP, NX_L4_UDP, NX_L4_SCTP};
-constexpr std::array kFamilies = {Family::kIpv4, Family::kIpv6};
 
 std::string OvnPrefix(Family family) { return family == Family::kIpv4 ? "ovn40" : "ovn60"; }
 std::string KubePrefix(Family family) { return family == Family::kIpv4 ? "KUBE-" : "KUBE-6-"; }

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
-#include <limits>
 
+#include "userspace/compile/jiffies.h"
 #include "userspace/compile/membership.h"
 #include "userspace/compile/subnets.h"
 
@@ -16,13 +16,6 @@ namespace {
 
 using model::Address;
 using model::Family;
-
-// Jiffies are compared as signed 32-bit differences, so that no timeout may reach 2^31.
-std::uint32_t Jiffies(std::uint32_t seconds, std::uint32_t hz) {
-  const std::uint64_t jiffies = std::uint64_t{seconds} * hz;
-  return static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(jiffies, std::numeric_limits<std::int32_t>::max()));
-}
 
 // As the wire has it.
 __be16 BigEndian(std::uint16_t port) {
@@ -179,7 +172,7 @@ nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool clu
   nx_device entry{};
   device.name.copy(entry.name, sizeof(entry.name) - 1);
   entry.role = role;
-  entry.cluster = cluster;
+  entry.cluster = cluster ? NX_DEVICE_CLUSTER(0) | NX_DEVICE_CLUSTER(1) : 0;
   Offer(entry.addr4, Family::kIpv4, device);
   Offer(entry.addr6, Family::kIpv6, device);
   return entry;

@@ -12,11 +12,12 @@ std::uint32_t ServiceNumbers::Had(const ServicePart* old, const model::Service& 
                                   const model::PortOfService& port, model::Family family) {
   std::uint32_t number = 0;
   if (old != nullptr) {
-    for (std::size_t i = 0; i < old->service.ports.size() && number == 0; ++i)
-      if (old->service.ports[i].name == port.name &&
-          old->service.ports[i].protocol == port.protocol)
+    for (std::size_t i = 0; i < old->service->ports.size() && number == 0; ++i)
+      if (old->service->ports[i].name == port.name &&
+          old->service->ports[i].protocol == port.protocol)
         number = old->numbers[i][static_cast<std::size_t>(family)];
-  } else if (!previous_.rest->service.empty()) {
+  } else if (previous_.parts.empty()) {
+    // Read from the maps, or nothing at all.  Beside parts, `rest` is NodePorts of theirs.
     number = InMaps(service, port, family);
   }
   if (number == 0 || given_[number]) return 0;

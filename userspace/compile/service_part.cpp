@@ -4,20 +4,20 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
+
+#include "userspace/compile/jiffies.h"
 
 namespace natrix::compile {
 namespace {
 
 using model::Address;
 using model::Family;
+using model::kFamilies;
 using model::Prefix;
 using model::Service;
 using model::ServiceEndpoint;
 using model::TrafficPolicy;
-
-constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 Address AnyOf(Family family) {
   return family == Family::kIpv4 ? *Address::Parse("0.0.0.0") : Address{};
@@ -65,7 +65,7 @@ bool HeedsZones(const std::vector<Candidate>& all, const std::string& zone) {
 class Maker {
  public:
   Maker(ServicePart& part, const ServiceNode& node)
-      : part_(part), service_(part.service), node_(node) {}
+      : part_(part), service_(*part.service), node_(node) {}
 
   void Make() {
     for (std::size_t port = 0; port < service_.ports.size(); ++port)
@@ -125,9 +125,7 @@ class Maker {
     }
     unsigned flags = 0;
     if (service_.affinity_seconds) {
-      const std::uint64_t jiffies = std::uint64_t{*service_.affinity_seconds} * node_.hz;
-      value.affinity = static_cast<__u32>(
-          std::min<std::uint64_t>(jiffies, std::numeric_limits<std::int32_t>::max()));
+      value.affinity = Jiffies(*service_.affinity_seconds, node_.hz);
       flags |= NX_SERVICE_AFFINITY;
     }
     has_endpoints_ = std::ranges::any_of(
@@ -135,7 +133,9 @@ class Maker {
     AddAddresses(service_.ports[port], family, value, flags);
   }
 
-  nx_service With(nx_service value, unsigned flags, TrafficPolicy policy) const {
+  nx_service With(nx_service value, nx_service_kind kind, unsigned flags,
+                  TrafficPolicy policy) const {
+    value.kind = kind;
     if (policy == TrafficPolicy::kLocal) flags |= NX_SERVICE_LOCAL;
     if (policy == TrafficPolicy::kLocal && has_endpoints_) flags |= NX_SERVICE_ELSEWHERE;
     value.flags = static_cast<nx_service_flags>(flags);
@@ -153,18 +153,20 @@ class Maker {
         if (address.family() == family)
           part_.entries.service.emplace_back(key(address, port.port), made);
     };
-    add(service_.cluster_ips, With(value, flags, service_.internal_policy));
-    const nx_service external = With(value, flags | NX_SERVICE_EXTERNAL, service_.external_policy);
-    add(service_.external_ips, external);
+    add(service_.cluster_ips, With(value, NX_SERVICE_CLUSTER_IP, flags, service_.internal_policy));
+    const auto external = [&](nx_service_kind kind, unsigned more) {
+      return With(value, kind, flags | NX_SERVICE_EXTERNAL | more, service_.external_policy);
+    };
+    add(service_.external_ips, external(NX_SERVICE_EXTERNAL_IP, 0));
     const unsigned sources = AddSources(family, value.number);
-    add(service_.load_balancer_ips,
-        With(value, flags | NX_SERVICE_EXTERNAL | sources, service_.external_policy));
+    add(service_.load_balancer_ips, external(NX_SERVICE_LOAD_BALANCER, sources));
     if (port.node_port == 0) return;
-    part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), external);
-    if (AtAnyAddress(node_.node_port_addresses, family))
+    const nx_service node = external(NX_SERVICE_NODE_PORT, 0);
+    part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), node);
+    if (model::AtAnyAddress(node_.node_port_addresses, family))
       part_.entries.service.push_back(part_.node_ports.back());
-    else if (!IsServed(external))
-      part_.entries.service.emplace_back(key(AnyOf(family), port.node_port), Unserved(external));
+    else if (!IsServed(node))
+      part_.entries.service.emplace_back(key(AnyOf(family), port.node_port), Unserved(node));
   }
 
   static bool IsServed(const nx_service& value) {
@@ -220,19 +222,7 @@ class Maker {
 
 }  // namespace
 
-bool IsAny(const Address& address) { return address == AnyOf(address.family()); }
-
-bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {
-  bool listed = false;
-  for (const Prefix& range : node_port_addresses) {
-    if (range.family() != family) continue;
-    if (range.length == 0) return true;
-    listed = true;
-  }
-  return !listed;
-}
-
-ServicePart MakeServicePart(const Service& service,
+ServicePart MakeServicePart(const model::Shared<Service>& service,
                             std::vector<std::array<std::uint32_t, 2>> numbers,
                             const ServiceNode& node) {
   ServicePart part{

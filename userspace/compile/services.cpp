@@ -14,12 +14,11 @@ namespace {
 
 using model::Address;
 using model::Family;
+using model::kFamilies;
 using model::Service;
 
 using PartPointer = std::shared_ptr<const ServicePart>;
 using PartList = std::vector<PartPointer>;
-
-constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 bool SameName(const Service& a, const Service& b) {
   return a.name == b.name && a.name_space == b.name_space;
@@ -115,17 +114,12 @@ void Count(Services& services, const Changed& changed) {
     add(services.in_parts.backend, part.entries.backend.size());
     add(services.in_parts.source, part.entries.source.size());
     for (const auto& [key, value] : part.entries.service)
-      if (IsAny(Address{key.addr})) add(services.at_any_address, 1);
-    for (const model::PortOfService& port : part.service.ports) reserve(port.node_port, by);
-    reserve(part.service.health_check_node_port, by);
+      if (Address{key.addr}.IsUnspecified()) add(services.at_any_address, 1);
+    for (const model::PortOfService& port : part.service->ports) reserve(port.node_port, by);
+    reserve(part.service->health_check_node_port, by);
   };
   for (const ServicePart* part : changed.gone) count(*part, -1);
   for (const ServicePart* part : changed.come) count(*part, 1);
-}
-
-bool IsLoopback(const Address& address) {
-  static const Address kLoopback6 = *Address::Parse("::1");
-  return address.family() == Family::kIpv4 ? address.bytes.byte[12] == 127 : address == kLoopback6;
 }
 
 // The node's addresses that have NodePorts of their own.  None of loopback's: what comes in by a
@@ -134,8 +128,8 @@ std::vector<Address> NodePortAddresses(const ServiceNode& node, const model::Hos
   std::vector<Address> list;
   for (const model::Device& device : host.devices)
     for (const model::DeviceAddress& own : device.addresses) {
-      if (IsLoopback(own.address)) continue;
-      if (AtAnyAddress(node.node_port_addresses, own.address.family())) continue;
+      if (own.address.IsLoopback()) continue;
+      if (model::AtAnyAddress(node.node_port_addresses, own.address.family())) continue;
       for (const model::Prefix& range : node.node_port_addresses)
         if (range.Contains(own.address)) {
           list.push_back(own.address);
@@ -155,22 +149,10 @@ bool SameBytes(const Pairs<K, V>& a, const Pairs<K, V>& b) {
   });
 }
 
-// What the unshared parts of both sides have in one of the maps.
+// No key twice in either.
 template <typename K, typename V>
-Edits<K, V> DiffOf(const std::vector<const ServiceEntries*>& gone,
-                   const std::vector<const ServiceEntries*>& come,
-                   Pairs<K, V> ServiceEntries::* table) {
-  const auto gather = [&](const std::vector<const ServiceEntries*>& list) {
-    Pairs<K, V> all;
-    std::size_t size = 0;
-    for (const ServiceEntries* entries : list) size += (entries->*table).size();
-    all.reserve(size);
-    for (const ServiceEntries* entries : list)
-      all.insert(all.end(), (entries->*table).begin(), (entries->*table).end());
-    return all;
-  };
+Edits<K, V> DiffOf(Pairs<K, V> old, Pairs<K, V> now) {
   Edits<K, V> edits;
-  Pairs<K, V> old = gather(gone), now = gather(come);
   if (old.empty()) {
     edits.write = std::move(now);
     return edits;
@@ -188,6 +170,37 @@ Edits<K, V> DiffOf(const std::vector<const ServiceEntries*>& gone,
   }
   for (; at != old.end(); ++at) edits.erase.push_back(at->first);
   return edits;
+}
+
+// What the unshared parts of both sides have in one of the maps.
+template <typename K, typename V>
+Edits<K, V> DiffOf(const std::vector<const ServiceEntries*>& gone,
+                   const std::vector<const ServiceEntries*>& come,
+                   Pairs<K, V> ServiceEntries::* table) {
+  const auto gather = [&](const std::vector<const ServiceEntries*>& list) {
+    Pairs<K, V> all;
+    std::size_t size = 0;
+    for (const ServiceEntries* entries : list) size += (entries->*table).size();
+    all.reserve(size);
+    for (const ServiceEntries* entries : list)
+      all.insert(all.end(), (entries->*table).begin(), (entries->*table).end());
+    return all;
+  };
+  return DiffOf(gather(gone), gather(come));
+}
+
+using NamePairs = Pairs<std::uint32_t, nx_service_name>;
+
+void AddNames(const ServicePart& part, NamePairs& names) {
+  for (std::size_t i = 0; i < part.numbers.size(); ++i)
+    for (const std::uint32_t number : part.numbers[i]) {
+      if (number == 0) continue;
+      nx_service_name name{};
+      part.service->name_space.copy(name.name_space, sizeof(name.name_space) - 1);
+      part.service->name.copy(name.name, sizeof(name.name) - 1);
+      part.service->ports[i].name.copy(name.port, sizeof(name.port) - 1);
+      names.emplace_back(number, name);
+    }
 }
 
 template <typename K, typename V>
@@ -214,7 +227,7 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
                                              const std::shared_ptr<const Services>& previous) {
   static const auto none = std::make_shared<const Services>();
   const Services& old = previous ? *previous : *none;
-  const std::vector<Service>& wanted = config.services;
+  const std::vector<model::Shared<Service>>& wanted = config.services;
   auto made = std::make_shared<Services>();
   made->node = {.name = config.node.name,
                 .zone = config.node.zone,
@@ -258,11 +271,11 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
     }
   }
   for (std::size_t c = 0; c < changed.size(); ++c) {
-    const Service& service = wanted[changed[c].first];
+    const model::Shared<Service>& service = wanted[changed[c].first];
     for (auto& both : given[c])
       for (const Family family : kFamilies)
         if (auto& number = both[static_cast<std::size_t>(family)];
-            number == 0 && model::FirstOf(service.cluster_ips, family))
+            number == 0 && model::FirstOf(service->cluster_ips, family))
           number = numbers.Next();
     parts[changed[c].first] = std::make_shared<const ServicePart>(
         MakeServicePart(service, std::move(given[c]), made->node));
@@ -319,6 +332,20 @@ ServiceEdits Diff(const Services& live, const Services& wanted) {
   return {.service = DiffOf(gone, come, &ServiceEntries::service),
           .backend = DiffOf(gone, come, &ServiceEntries::backend),
           .source = DiffOf(gone, come, &ServiceEntries::source)};
+}
+
+ServiceNames NamesOf(const Services& services) {
+  NamePairs names;
+  for (const PartPointer& part : services.parts) AddNames(*part, names);
+  return {names.begin(), names.end()};
+}
+
+Edits<std::uint32_t, nx_service_name> DiffOfNames(const Services& live, const Services& wanted) {
+  const Changed changed(live.parts, wanted.parts);
+  NamePairs gone, come;
+  for (const ServicePart* part : changed.gone) AddNames(*part, gone);
+  for (const ServicePart* part : changed.come) AddNames(*part, come);
+  return DiffOf(std::move(gone), std::move(come));
 }
 
 }  // namespace natrix::compile

@@ -40,7 +40,7 @@ struct ServiceNode {
 
 // What the maps hold for one Service.
 struct ServicePart {
-  model::Service service;
+  model::Shared<model::Service> service;
   // Of its ports, IPv4's and IPv6's; 0: the Service is not of that family.
   std::vector<std::array<std::uint32_t, 2>> numbers;
   ServiceEntries entries;
@@ -98,5 +98,11 @@ struct ServiceEdits {
 };
 // Looks into the parts that the two do not share, only.
 ServiceEdits Diff(const Services& live, const Services& wanted);
+
+// Of every number, whose it is.
+using ServiceNames = Table<std::uint32_t, nx_service_name>;
+ServiceNames NamesOf(const Services& services);
+// The same of the parts that the two do not share, only.
+Edits<std::uint32_t, nx_service_name> DiffOfNames(const Services& live, const Services& wanted);
 
 }  // namespace natrix::compile

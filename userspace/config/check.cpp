@@ -214,13 +214,16 @@ void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
   Costs costs;
   for (const Span where : places.service_cidrs) costs.emplace_back(where, 1);
   for (const Span where : places.other_nodes) costs.emplace_back(where, 1);
+  for (const Span where : places.kube_proxy.cluster_cidrs) costs.emplace_back(where, 1);
   for (const Places::FloatingIp& where : places.floating_ips) costs.emplace_back(where.external, 1);
   for (std::size_t i = 0; i < places.subnets.size(); ++i)
     for (const Span where : places.subnets[i].cidrs)
       costs.emplace_back(where, SetsOf(decoded.config.subnets[i]));
   CheckRoom(std::move(costs), NX_MAX_PREFIXES,
             fmt::format("one too many: the sets hold {} members", NX_MAX_PREFIXES),
-            "a CIDR counts once for every set that its subnet is in", diagnostics);
+            "a CIDR counts once for every set that its subnet is in, and so does each of the pods' "
+            "for kube-proxy",
+            diagnostics);
   constexpr std::size_t kMostFloating = NX_MAX_FIP / 2;  // an entry for each side
   if (places.floating_ips.size() > kMostFloating)
     diagnostics.Error(places.floating_ips[kMostFloating].external,

@@ -2,6 +2,7 @@
 #include "userspace/config/check_services.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -18,9 +19,8 @@ namespace {
 
 using model::Address;
 using model::Family;
+using model::kFamilies;
 using model::Service;
-
-constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 const char* NameOf(Family family) { return family == Family::kIpv4 ? "IPv4" : "IPv6"; }
 
@@ -61,6 +61,22 @@ void CheckFamilies(const Service& service, const Places::Service& places,
   check(service.load_balancer_ips, places.load_balancer_ips);
 }
 
+// The node would not be reached any more at such a port.  External and load balancer IPs may be
+// the node's own: kube-proxy has that on purpose.
+void CheckClusterIps(const Decoded& decoded, const Service& service, const Places::Service& places,
+                     Diagnostics& diagnostics) {
+  const std::vector<Address>& own = decoded.config.node.addresses;
+  for (std::size_t i = 0; i < service.cluster_ips.size(); ++i)
+    if (const auto found = std::ranges::find(own, service.cluster_ips[i]); found != own.end())
+      diagnostics.Error(
+          places.cluster_ips[i],
+          fmt::format("{} is an address of this node", service.cluster_ips[i].ToString()),
+          fmt::format(
+              "in \"node.addresses\" it is at {}: a ClusterIP is nobody's own",
+              diagnostics.PlaceOf(
+                  decoded.places.addresses[static_cast<std::size_t>(found - own.begin())])));
+}
+
 void CheckPortNames(const Service& service, const Places::Service& places,
                     Diagnostics& diagnostics) {
   if (service.ports.size() < 2) return;
@@ -99,14 +115,16 @@ class Called {
   explicit Called(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
 
   void Add(const Service& service, const Places::Service& places) {
-    const auto each = [&](const std::vector<Address>& list, const std::vector<Span>& where) {
+    const auto each = [&](const std::vector<Address>& list, const std::vector<Span>& where,
+                          const std::vector<Span>* also) {
       for (std::size_t i = 0; i < list.size(); ++i)
         for (const model::PortOfService& port : service.ports)
-          if (port.port != 0) AddAddress(list[i], port, where[i]);
+          if (port.port != 0) AddAddress(list[i], port, where[i], also);
     };
-    each(service.cluster_ips, places.cluster_ips);
-    each(service.external_ips, places.external_ips);
-    each(service.load_balancer_ips, places.load_balancer_ips);
+    each(service.cluster_ips, places.cluster_ips, nullptr);
+    each(service.external_ips, places.external_ips, nullptr);
+    // One address may be both, and kube-proxy asks about external IPs first.
+    each(service.load_balancer_ips, places.load_balancer_ips, &places.external_ips);
     for (const Family family : kFamilies) {
       if (!IsOf(service, family)) continue;
       for (std::size_t i = 0; i < service.ports.size(); ++i)
@@ -117,10 +135,13 @@ class Called {
   }
 
  private:
-  void AddAddress(const Address& address, const model::PortOfService& port, Span where) {
+  // Where the address may have been written before: `also`, or nowhere.
+  void AddAddress(const Address& address, const model::PortOfService& port, Span where,
+                  const std::vector<Span>* also) {
     const auto [first, is_new] =
         addresses_.emplace(std::tuple(address, port.port, port.protocol), where);
-    if (!is_new)
+    const auto same = [&](Span span) { return span.begin == first->second.begin; };
+    if (!is_new && (also == nullptr || std::ranges::none_of(*also, same)))
       diagnostics_.Error(where,
                          fmt::format("{} port {}/{} is a Service's already", address.ToString(),
                                      port.port, NameOf(port.protocol)),
@@ -151,7 +172,7 @@ void CheckDetection(const Decoded& decoded, Diagnostics& diagnostics) {
         proxy.cluster_cidrs.end())
       continue;
     for (std::size_t i = 0; i < decoded.config.services.size(); ++i) {
-      const std::vector<Address>& ips = decoded.config.services[i].cluster_ips;
+      const std::vector<Address>& ips = decoded.config.services[i]->cluster_ips;
       const auto found = std::ranges::find(ips, family, &Address::family);
       if (found == ips.end()) continue;
       diagnostics.Error(
@@ -173,12 +194,57 @@ void CheckIpvs(const Decoded& decoded, Diagnostics& diagnostics) {
                     "where natrix does, or \"services\" where kube-proxy does");
 }
 
+// Whether a device may be managed whose name begins with a text, or is it.  Of a pattern only what
+// is before its first wildcard is looked at.
+bool MayBeManaged(const model::Node& node, const std::string& text, bool begins) {
+  const auto names = [&](const std::string& pattern) {
+    const std::string known = pattern.substr(0, pattern.find_first_of("*?["));
+    if (known.size() == pattern.size()) return begins ? known.starts_with(text) : known == text;
+    if (begins) return known.starts_with(text) || text.starts_with(known);
+    return ::fnmatch(pattern.c_str(), text.c_str(), FNM_NOESCAPE) == 0;
+  };
+  return std::ranges::any_of(node.uplinks, names) || std::ranges::any_of(node.pod_devices, names);
+}
+
+// natrix sees what comes in by devices that it manages, and nothing else.
+void CheckDetectDevice(const Decoded& decoded, Diagnostics& diagnostics) {
+  const model::KubeProxy& proxy = decoded.config.kube_proxy;
+  const bool begins = proxy.detect == model::DetectLocal::kInterfaceNamePrefix;
+  if (!begins && proxy.detect != model::DetectLocal::kBridgeInterface) return;
+  if (proxy.device.empty() || decoded.config.node.pod_devices.empty()) return;  // reported
+  if (MayBeManaged(decoded.config.node, proxy.device, begins)) return;
+  diagnostics.Error(
+      decoded.places.kube_proxy.device,
+      begins ? fmt::format("natrix manages no device whose name begins with \"{}\"", proxy.device)
+             : fmt::format("natrix does not manage \"{}\"", proxy.device),
+      begins ? "nothing would be the cluster's own: add them to \"node.podDevices\", or write what "
+               "those begin with"
+             : "nothing would be the cluster's own: add it to \"node.podDevices\", or name one of "
+               "those");
+}
+
 std::size_t FamiliesOf(const Service& service) {
   return std::size_t{IsOf(service, Family::kIpv4)} + IsOf(service, Family::kIpv6);
 }
 
+// At how many addresses a NodePort is, as far as the file says which ones the node has; what they
+// are more there, the maps are asked before anything is written.
+std::size_t NodePortEntries(const model::Config& config, Family family) {
+  const std::vector<model::Prefix>& ranges = config.kube_proxy.node_port_addresses;
+  const auto matches = [&](const Address& own) {
+    return own.family() == family && std::ranges::any_of(ranges, [&](const model::Prefix& range) {
+             return range.Contains(own);
+           });
+  };
+  return model::AtAnyAddress(ranges, family)
+             ? 1  // one entry for them all
+             : static_cast<std::size_t>(std::ranges::count_if(config.node.addresses, matches));
+}
+
 void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
   Costs called, numbers, backends, ranges;
+  const std::size_t at[] = {NodePortEntries(decoded.config, Family::kIpv4),
+                            NodePortEntries(decoded.config, Family::kIpv6)};
   for (std::size_t i = 0; i < decoded.config.services.size(); ++i) {
     const Service& service = decoded.config.services[i];
     const Span where = decoded.places.services[i].name;
@@ -187,13 +253,16 @@ void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
         service.cluster_ips.size() + service.external_ips.size() + service.load_balancer_ips.size();
     const bool local = service.external_policy == model::TrafficPolicy::kLocal ||
                        service.internal_policy == model::TrafficPolicy::kLocal;
+    std::size_t node_ports = 0;  // entries of one
+    for (const Family family : kFamilies)
+      if (IsOf(service, family)) node_ports += at[static_cast<std::size_t>(family)];
     numbers.emplace_back(where, families * service.ports.size());
     if (!service.load_balancer_source_ranges.empty())
       ranges.emplace_back(where,
                           service.ports.size() * (service.load_balancer_source_ranges.size() +
                                                   service.load_balancer_ips.size()));
     for (std::size_t j = 0; j < service.ports.size(); ++j) {
-      called.emplace_back(where, addresses + (service.ports[j].node_port != 0 ? families : 0));
+      called.emplace_back(where, addresses + (service.ports[j].node_port != 0 ? node_ports : 0));
       std::size_t count = 0;
       for (const model::ServiceEndpoint& endpoint : service.endpoints[j])
         count += endpoint.addresses.size();
@@ -208,7 +277,8 @@ void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
               diagnostics);
   };
   check(called, NX_MAX_SERVICES, "addresses with ports that Services are called at",
-        "every port counts at every address, and as NodePort once in each family");
+        "every port counts at every address, and as NodePort once in each family or, with "
+        "\"nodePortAddresses\", at each of the node's");
   check(numbers, NX_MAX_SERVICE_PORTS - 1, "ports of Services",
         "every port counts once in each family");
   check(backends, NX_MAX_BACKENDS, "endpoints of Services",
@@ -235,12 +305,14 @@ void CheckServices(const Decoded& decoded, Diagnostics& diagnostics) {
                           FirstAt(first->second, diagnostics));
     }
     CheckFamilies(service, places, diagnostics);
+    CheckClusterIps(decoded, service, places, diagnostics);
     CheckPortNames(service, places, diagnostics);
     CheckPolicies(decoded, service, places, diagnostics);
     called.Add(service, places);
   }
   CheckDetection(decoded, diagnostics);
   CheckIpvs(decoded, diagnostics);
+  CheckDetectDevice(decoded, diagnostics);
   CheckRooms(decoded, diagnostics);
 }
 

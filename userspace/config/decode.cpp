@@ -141,7 +141,7 @@ void DecodeTproxy(const Mapping& map, Decoded& out) {
   for (const Mapping& probe : map.SubList("probes")) DecodeProbe(probe, out);
   map.Into(tproxy.on_port, "onPort", ReadPort);
   map.IntoList(tproxy.on_ip, &places.on_ip, "onIP", ReadAddress);
-  for (const model::Family family : {model::Family::kIpv4, model::Family::kIpv6})
+  for (const model::Family family : model::kFamilies)
     if (const auto node = model::FirstOf(out.config.node.addresses, family);
         node && !model::FirstOf(tproxy.on_ip, family))
       tproxy.on_ip.push_back(*node);
@@ -179,7 +179,7 @@ void DecodeIpvs(const Mapping& map, Decoded& out) {
 
 }  // namespace
 
-Decoded Decode(const Node& root, Diagnostics& diagnostics) {
+Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagnostics) {
   Decoded out;
   const std::optional<Mapping> top = Mapping::Open(root, "", diagnostics);
   if (!top) return out;
@@ -204,7 +204,7 @@ Decoded Decode(const Node& root, Diagnostics& diagnostics) {
   if (const auto timeouts = top->Sub("timeouts"))
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
       timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);
-  DecodeServices(*top, out);
+  DecodeServices(*top, before, out);
   return out;
 }
 

@@ -48,6 +48,7 @@ struct Places {
   };
   struct KubeProxy {
     std::vector<Span> cluster_cidrs;
+    Span device;
   };
   struct Service {
     struct Port {
@@ -60,7 +61,6 @@ struct Places {
     std::vector<Span> cluster_ips;
     std::vector<Span> external_ips;
     std::vector<Span> load_balancer_ips;
-    std::vector<Span> source_ranges;
     std::vector<Port> ports;
     Span local_policy;  // the first policy that is Local
     Span health_check;
@@ -89,7 +89,8 @@ struct Decoded {
 };
 
 // Reads every word by the table in keys.h.  What cannot be read is reported and left at its
-// default, or out of its list, so that the rest can still be judged.
-Decoded Decode(const Node& root, Diagnostics& diagnostics);
+// default, or out of its list, so that the rest can still be judged.  What is as it was in `before`
+// (load.h) is shared with it.
+Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagnostics);
 
 }  // namespace natrix::config

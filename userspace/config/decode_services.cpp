@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -39,7 +41,8 @@ void DecodeClusterCidr(const Mapping& map, std::vector<model::Prefix>& into,
 }
 
 // The device that a mode asks for, from under `detectLocal`.
-void DecodeDetectDevice(const Mapping& map, Span mode, std::string_view word, std::string& into) {
+void DecodeDetectDevice(const Mapping& map, Span mode, std::string_view word, std::string& into,
+                        Span& place) {
   const auto local = map.Sub("detectLocal");
   const Node* value = local ? local->Get(word) : nullptr;
   Diagnostics& diagnostics = map.diagnostics();
@@ -49,10 +52,11 @@ void DecodeDetectDevice(const Mapping& map, Span mode, std::string_view word, st
                       fmt::format("add `detectLocal: {{{}: ...}}`", word));
     return;
   }
-  local->Into(into, word, ReadDevice);
-  if (into.find_first_of("*?[") != into.npos)
-    diagnostics.Error(value->where, fmt::format("\"{}\" is a pattern", into),
-                      "write a name, or with interfaceNamePrefix what the names begin with");
+  place = local->Into(into, word, ReadDevice);
+  if (into.find_first_of("*?[") == into.npos) return;
+  diagnostics.Error(value->where, fmt::format("\"{}\" is a pattern", into),
+                    "write a name, or with interfaceNamePrefix what the names begin with");
+  into.clear();
 }
 
 void DecodeDetection(const Mapping& map, Decoded& out) {
@@ -82,10 +86,10 @@ void DecodeDetection(const Mapping& map, Decoded& out) {
       return;
     case Mode::kBridgeInterface:
       proxy.detect = DetectLocal::kBridgeInterface;
-      return DecodeDetectDevice(map, where, "bridgeInterface", proxy.device);
+      return DecodeDetectDevice(map, where, "bridgeInterface", proxy.device, places.device);
     case Mode::kInterfaceNamePrefix:
       proxy.detect = DetectLocal::kInterfaceNamePrefix;
-      return DecodeDetectDevice(map, where, "interfaceNamePrefix", proxy.device);
+      return DecodeDetectDevice(map, where, "interfaceNamePrefix", proxy.device, places.device);
   }
 }
 
@@ -96,7 +100,11 @@ void DecodeKubeProxy(const Mapping& map, Decoded& out) {
   DecodeChoice(map, "socketLB", proxy.socket_lb);
   if (const auto iptables = map.Sub("iptables")) {
     iptables->Into(proxy.masquerade_all, "masqueradeAll", ReadBool);
-    iptables->Into(proxy.localhost_node_ports, "localhostNodePorts", ReadBool);
+    const Span where = iptables->Into(proxy.localhost_node_ports, "localhostNodePorts", ReadBool);
+    if (proxy.localhost_node_ports && where.end != 0 && proxy.socket_lb == model::SocketLb::kOff)
+      map.diagnostics().Warn(where, "NodePorts are not reached at 127.0.0.1",
+                             "nothing comes in by a device for a loopback address, and with "
+                             "`socketLB: off` nobody looks at sockets: write `false`");
   }
 }
 
@@ -212,7 +220,41 @@ void DecodeEndpoint(const Mapping& map, model::Service& service, std::vector<Wri
   service.endpoints[*port].push_back(std::move(endpoint));
 }
 
-void DecodeService(const Mapping& map, Decoded& out) {
+// The Services of the configuration before: a change is of a few among thousands, which nobody
+// need compare again whose place is the same.
+class Known {
+ public:
+  using List = std::vector<model::Shared<model::Service>>;
+
+  explicit Known(const List& before) : before_(before) {}
+
+  // The one of before that is like it, or else itself.
+  model::Shared<model::Service> Or(model::Service service) {
+    const bool found =
+        (next_ < before_.size() && NameOf(before_[next_]) == NameOf(service)) || Seek(service);
+    if (found && *before_[next_++] == service) return before_[next_ - 1];
+    return service;
+  }
+
+ private:
+  using Name = std::pair<std::string_view, std::string_view>;
+
+  static Name NameOf(const model::Service& service) { return {service.name_space, service.name}; }
+
+  bool Seek(const model::Service& service) {
+    if (index_.empty())
+      for (std::size_t i = 0; i < before_.size(); ++i) index_.emplace(NameOf(before_[i]), i);
+    const auto found = index_.find(NameOf(service));
+    if (found != index_.end()) next_ = found->second;
+    return found != index_.end();
+  }
+
+  const List& before_;
+  std::size_t next_ = 0;  // behind the one that was found last
+  std::map<Name, std::size_t> index_;
+};
+
+void DecodeService(const Mapping& map, Known& known, Decoded& out) {
   model::Service service;
   Places::Service places;
   service.name_space = "default";
@@ -222,8 +264,7 @@ void DecodeService(const Mapping& map, Decoded& out) {
   map.IntoList(service.external_ips, &places.external_ips, "externalIPs", ReadAddress);
   map.IntoList(service.load_balancer_ips, &places.load_balancer_ips, "loadBalancerIPs",
                ReadAddress);
-  map.IntoList(service.load_balancer_source_ranges, &places.source_ranges,
-               "loadBalancerSourceRanges", ReadRange);
+  map.IntoList(service.load_balancer_source_ranges, nullptr, "loadBalancerSourceRanges", ReadRange);
   for (const Mapping& port : map.SubList("ports")) DecodePort(port, service, places);
   for (const char* name : {"clusterIPs", "ports"})
     if (const Node* value = map.Get(name);
@@ -243,16 +284,18 @@ void DecodeService(const Mapping& map, Decoded& out) {
   for (const Mapping& endpoint : map.SubList("endpoints"))
     DecodeEndpoint(endpoint, service, written);
   CheckTwice(written, map.diagnostics());
-  out.config.services.push_back(std::move(service));
+  out.config.services.push_back(known.Or(std::move(service)));
   out.places.services.push_back(std::move(places));
 }
 
 }  // namespace
 
-void DecodeServices(const Mapping& top, Decoded& out) {
+void DecodeServices(const Mapping& top, const model::Config* before, Decoded& out) {
   if (const auto proxy = top.Sub("kubeProxy")) DecodeKubeProxy(*proxy, out);
   out.config.services.reserve(top.Items("services").size());
-  for (const Mapping& service : top.SubList("services")) DecodeService(service, out);
+  static const Known::List none;
+  Known known(before == nullptr ? none : before->services);
+  for (const Mapping& service : top.SubList("services")) DecodeService(service, known, out);
 }
 
 }  // namespace natrix::config

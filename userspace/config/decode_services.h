@@ -7,6 +7,6 @@
 namespace natrix::config {
 
 // `kubeProxy` and `services`, and of the node what they ask for.
-void DecodeServices(const Mapping& top, Decoded& out);
+void DecodeServices(const Mapping& top, const model::Config* before, Decoded& out);
 
 }  // namespace natrix::config

@@ -17,11 +17,12 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-std::optional<model::Config> Read(const Source& source, Diagnostics& diagnostics) {
+std::optional<model::Config> Read(const Source& source, const model::Config* before,
+                                  Diagnostics& diagnostics) {
   if (!CheckText(source, diagnostics)) return std::nullopt;
   const std::optional<Node> root = ParseYaml(source, diagnostics);
   if (!root) return std::nullopt;
-  Decoded decoded = Decode(*root, diagnostics);
+  Decoded decoded = Decode(*root, before, diagnostics);
   Check(decoded, diagnostics);
   if (!diagnostics.ok()) return std::nullopt;
   return std::move(decoded.config);
@@ -46,20 +47,20 @@ std::string Loaded::RenderWarnings() const {
   return out;
 }
 
-Loaded LoadFile(const std::string& path) {
+Loaded LoadFile(const std::string& path, const model::Config* before) {
   Result<std::string> text = ReadFile(path, kMaxBytes);
-  if (text) return LoadText(path, *std::move(text));
+  if (text) return LoadText(path, *std::move(text), before);
   Loaded loaded;
   loaded.diagnostics.push_back({.file = path, .message = text.error().ToString()});
   return loaded;
 }
 
-Loaded LoadText(std::string name, std::string text) {
+Loaded LoadText(std::string name, std::string text, const model::Config* before) {
   if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   const Source source(std::move(name), std::move(text));
   Diagnostics diagnostics(source);
   Loaded loaded;
-  loaded.config = Read(source, diagnostics);
+  loaded.config = Read(source, before, diagnostics);
   loaded.left_out = diagnostics.left_out();
   loaded.diagnostics = diagnostics.Take();
   loaded.warnings = diagnostics.TakeWarnings();

@@ -25,9 +25,10 @@ struct Loaded {
   std::string RenderWarnings() const;
 };
 
-// A file that cannot be read is a diagnostic without a line.
-Loaded LoadFile(const std::string& path);
+// A file that cannot be read is a diagnostic without a line.  A Service that is what it was in
+// `before`, another configuration or null, is shared with that.
+Loaded LoadFile(const std::string& path, const model::Config* before = nullptr);
 // `name` is what diagnostics call the text.
-Loaded LoadText(std::string name, std::string text);
+Loaded LoadText(std::string name, std::string text, const model::Config* before = nullptr);
 
 }  // namespace natrix::config

@@ -35,21 +35,11 @@ std::string WhyNoDevice(std::string_view text) {
   return "";
 }
 
-bool IsLoopback(const Address& address) {
-  static const Address kLoopback6 = *Address::Parse("::1");
-  return address.family() == Family::kIpv4 ? address.bytes.byte[12] == 127 : address == kLoopback6;
-}
-
-bool IsUnspecified(const Address& address) {
-  static const Address kAny4 = *Address::Parse("0.0.0.0");
-  return address == kAny4 || address == Address{};
-}
-
 // What kind of address this is when it can be nobody's; empty otherwise.
 std::string_view WhyNobodys(const Address& address) {
-  if (IsUnspecified(address)) return "the unspecified address";
+  if (address.IsUnspecified()) return "the unspecified address";
   if (address.IsMulticast()) return "a multicast address";
-  if (IsLoopback(address)) return "a loopback address";
+  if (address.IsLoopback()) return "a loopback address";
   return "";
 }
 

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -155,6 +156,7 @@ Result<> Applier::ReadLive() {
   auto ports = maps_.port.ReadAll();
   if (!ports) return std::unexpected(std::move(ports).error());
   port_ = *std::move(ports);
+  named_ = nullptr;
   return InOrder([&] { return Read(maps_.set, set_); }, [&] { return Read(maps_.probe, probe_); },
                  [&] { return Read(maps_.device, device_); },
                  [&] { return Read(maps_.local, local_); },
@@ -184,28 +186,49 @@ Result<> Applier::CheckRoom(const Wanted& wanted) const {
 Result<> Applier::Write(const Wanted& wanted, bool idle_is_unread, ApplyReport& report) {
   const std::uint32_t live = generation_ & 1;
   const std::uint32_t idle = 1 - live;
-  if (Holds(sides_[live], wanted)) {
+  if (Holds(live, wanted)) {
     // The idle side differs only when an earlier Apply ended between flip and repetition.
-    return InOrder([&] { return Holds(sides_[idle], wanted) ? Result<>() : WaitForReaders(); },
+    return InOrder([&] { return Holds(idle, wanted) ? Result<>() : WaitForReaders(); },
                    [&] { return WriteSide(idle, wanted, report); },
-                   [&] { return WriteShared(wanted, report); },
+                   [&] { return WriteShared(wanted, wanted.device, report); },
                    [&] { return EraseShared(wanted, report); });
   }
   return InOrder([&] { return idle_is_unread ? Result<>() : WaitForReaders(); },
                  [&] { return WriteSide(idle, wanted, report); },
-                 [&] { return WriteShared(wanted, report); }, [&] { return ClearCounters(wanted); },
+                 [&] { return WriteShared(wanted, DevicesBesideLive(wanted), report); },
+                 [&] { return ClearCounters(wanted); },
                  [&] { return Flip(generation_ + 1, report); }, [&] { return WaitForReaders(); },
                  [&] { return WriteSide(live, wanted, report); },
                  [&] { return EraseShared(wanted, report); });
 }
 
-bool Applier::Holds(const Side& side, const Wanted& wanted) {
+bool Applier::Holds(std::uint32_t index, const Wanted& wanted) const {
+  const Side& side = sides_[index];
   return SameTable(side.net, wanted.net) && SameTable(side.fip, wanted.fip) &&
          compile::Diff(side.subnet, wanted.subnet).empty() &&
          compile::Diff(side.policy, wanted.policy).empty() && SameTable(side.ports, wanted.ports) &&
          SameBytes(side.config, wanted.config) &&
          side.services->entries() == wanted.services->entries() &&
-         compile::Diff(*side.services, *wanted.services).empty();
+         compile::Diff(*side.services, *wanted.services).empty() && Detects(index, wanted);
+}
+
+// Whether the devices that are there are the cluster's own under that side as they should be.
+bool Applier::Detects(std::uint32_t side, const Wanted& wanted) const {
+  return std::ranges::all_of(wanted.device, [&](const auto& entry) {
+    const auto held = device_.find(entry.first);
+    const int differ = held == device_.end() ? 0 : held->second.cluster ^ entry.second.cluster;
+    return (differ & NX_DEVICE_CLUSTER(side)) == 0;
+  });
+}
+
+// What is wanted of the devices, but for what the side in force says of them.
+Table<std::uint32_t, nx_device> Applier::DevicesBesideLive(const Wanted& wanted) const {
+  auto devices = wanted.device;
+  const int bit = NX_DEVICE_CLUSTER(generation_);
+  for (auto& [ifindex, device] : devices)
+    if (const auto held = device_.find(ifindex); held != device_.end())
+      device.cluster = static_cast<__u8>((device.cluster & ~bit) | (held->second.cluster & bit));
+  return devices;
 }
 
 Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyReport& report) {
@@ -255,21 +278,24 @@ Result<> Applier::WritePorts(const Wanted& wanted, ApplyReport& report) {
 
 // The maps that have one copy: what is new must be there before the side that asks for it is in
 // force, what is old must stay until nobody can ask.  Entries of nx_probe are independent of each
-// other; nx_set is for looking only, and comes last.
-Result<> Applier::WriteShared(const Wanted& wanted, ApplyReport& report) {
+// other; nx_set and nx_service_name are for looking only, and come last.
+Result<> Applier::WriteShared(const Wanted& wanted, const Table<std::uint32_t, nx_device>& device,
+                              ApplyReport& report) {
   return InOrder([&] { return WritePorts(wanted, report); },
-                 [&] { return Upsert(maps_.device, wanted.device, device_, report); },
+                 [&] { return Upsert(maps_.device, device, device_, report); },
                  [&] { return Upsert(maps_.local, wanted.local, local_, report); },
                  [&] { return Replace(maps_.probe, wanted.probe, probe_, report); });
 }
 
 Result<> Applier::EraseShared(const Wanted& wanted, ApplyReport& report) {
-  return InOrder([&] { return Erase(maps_.device, wanted.device, device_, report); },
+  return InOrder([&] { return Upsert(maps_.device, wanted.device, device_, report); },
+                 [&] { return Erase(maps_.device, wanted.device, device_, report); },
                  [&] { return Erase(maps_.local, wanted.local, local_, report); },
                  [&] {
                    return Replace(maps_.set, compile::DiffOfSets(set_, wanted.set), wanted.set,
                                   set_, report);
-                 });
+                 },
+                 [&] { return WriteServiceNames(wanted, report); });
 }
 
 Result<> Applier::Flip(std::uint32_t to, ApplyReport& report) {

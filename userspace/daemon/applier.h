@@ -60,15 +60,19 @@ class Applier {
     nx_config config{};
   };
 
-  static bool Holds(const Side& side, const compile::Wanted& wanted);
+  bool Holds(std::uint32_t side, const compile::Wanted& wanted) const;
+  bool Detects(std::uint32_t side, const compile::Wanted& wanted) const;
+  Table<std::uint32_t, nx_device> DevicesBesideLive(const compile::Wanted& wanted) const;
   Result<> ReadLive();
   Result<> CheckRoom(const compile::Wanted& wanted) const;
   Result<> Write(const compile::Wanted& wanted, bool idle_is_unread, ApplyReport& report);
   Result<> WriteSide(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
   Result<> ReadServices(std::uint32_t side);
   Result<> WriteServices(std::uint32_t side, const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteServiceNames(const compile::Wanted& wanted, ApplyReport& report);
   Result<> WritePorts(const compile::Wanted& wanted, ApplyReport& report);
-  Result<> WriteShared(const compile::Wanted& wanted, ApplyReport& report);
+  Result<> WriteShared(const compile::Wanted& wanted, const Table<std::uint32_t, nx_device>& device,
+                       ApplyReport& report);
   Result<> EraseShared(const compile::Wanted& wanted, ApplyReport& report);
   Result<> ClearCounters(const compile::Wanted& wanted) const;
   Result<> Flip(std::uint32_t to, ApplyReport& report);
@@ -80,6 +84,7 @@ class Applier {
   bool known_ = false;    // whether the rest is what the maps hold
   std::uint32_t generation_ = 0;
   std::array<Side, 2> sides_;
+  std::shared_ptr<const compile::Services> named_;  // whose names the map has; null: not known
   Parts<nx_set_key, nx_set_member> set_;
   Table<nx_probe_key, nx_probe> probe_;
   Table<std::uint32_t, nx_device> device_;

@@ -49,4 +49,22 @@ Result<> Applier::WriteServices(std::uint32_t side, const compile::Wanted& wante
   return {};
 }
 
+// A number is given away again only when no other is left, and its name may then be the old one
+// for a moment.
+Result<> Applier::WriteServiceNames(const compile::Wanted& wanted, ApplyReport& report) {
+  compile::Edits<std::uint32_t, nx_service_name> edits;
+  if (named_) {
+    edits = compile::DiffOfNames(*named_, *wanted.services);
+  } else {
+    compile::ServiceNames held;
+    auto done = maps_.service_name.ForEach(
+        [&](std::uint32_t number, const nx_service_name& name) { held.emplace(number, name); });
+    if (!done) return done;
+    edits = compile::Diff(held, compile::NamesOf(*wanted.services));
+  }
+  if (auto done = WriteEdits(maps_.service_name, edits, report); !done) return done;
+  named_ = wanted.services;
+  return {};
+}
+
 }  // namespace natrix::daemon

@@ -11,7 +11,7 @@ namespace natrix::daemon {
 void Daemon::Reload() {
   notify_.Reloading();
   SuspectAll();
-  auto loaded = config::LoadFile(options_.config_path);
+  auto loaded = config::LoadFile(options_.config_path, &config_);
   std::string error;
   if (!loaded) {
     error = loaded.Render();

@@ -55,6 +55,15 @@ bool Address::IsMulticast() const {
   return family() == Family::kIpv4 ? (bytes.byte[12] & 0xf0) == 0xe0 : bytes.byte[0] == 0xff;
 }
 
+bool Address::IsLoopback() const {
+  static const Address kLoopback6 = *Parse("::1");
+  return family() == Family::kIpv4 ? bytes.byte[12] == 127 : *this == kLoopback6;
+}
+
+bool Address::IsUnspecified() const {
+  return *this == (family() == Family::kIpv4 ? Address{Masked(bytes, kMappedBits)} : Address{});
+}
+
 std::string Address::ToString() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (family() == Family::kIpv4)

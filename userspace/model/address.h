@@ -13,6 +13,7 @@
 namespace natrix::model {
 
 enum class Family { kIpv4, kIpv6 };
+inline constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 // An address of either family; IPv4 is held v4-mapped, as the maps hold it.
 struct Address {
@@ -23,6 +24,8 @@ struct Address {
   static std::optional<Address> Parse(std::string_view text);
   Family family() const;
   bool IsMulticast() const;
+  bool IsLoopback() const;       // 127.0.0.0/8, ::1
+  bool IsUnspecified() const;    // 0.0.0.0, ::
   std::string ToString() const;  // 10.16.0.10, fd00::1
 
   friend std::strong_ordering operator<=>(const Address& a, const Address& b);

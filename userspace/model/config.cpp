@@ -15,4 +15,14 @@ bool TranslatesCalls(const Config& config) {
   return !config.services.empty() && config.kube_proxy.socket_lb != SocketLb::kOff;
 }
 
+bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {
+  bool listed = false;
+  for (const Prefix& range : node_port_addresses) {
+    if (range.family() != family) continue;
+    if (range.length == 0) return true;
+    listed = true;
+  }
+  return !listed;
+}
+
 }  // namespace natrix::model

@@ -12,6 +12,7 @@
 #include "maps/abi/flow.h"
 #include "userspace/model/address.h"
 #include "userspace/model/service.h"
+#include "userspace/model/shared.h"
 
 // What a user asked for, free of how it was written.  Only config/ makes one from a file;
 // compile/ turns it into map contents.  Everything here is validated.
@@ -175,7 +176,7 @@ struct Config {
   OrphanDrop orphan_drop = OrphanDrop::kGatewayAddress;
   std::optional<Ipvs> ipvs;  // none: kube-proxy does not run in IPVS mode
   KubeProxy kube_proxy;
-  std::vector<Service> services;
+  std::vector<Shared<Service>> services;
   Tproxy tproxy;
   Marks marks;
   Masquerade masquerade;

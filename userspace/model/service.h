@@ -80,4 +80,8 @@ struct KubeProxy {
   friend bool operator==(const KubeProxy&, const KubeProxy&) = default;
 };
 
+// Whether a family's NodePorts are at all addresses of the node: kube-proxy takes a list without
+// one of that family so.
+bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family);
+
 }  // namespace natrix::model

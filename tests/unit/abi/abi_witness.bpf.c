@@ -57,6 +57,7 @@ struct nx_backend w_backend;
 enum nx_backend_list w_backend_list;
 struct nx_source_key w_source_key;
 struct nx_source w_source;
+struct nx_service_name w_service_name;
 struct nx_affinity_key w_affinity_key;
 struct nx_affinity w_affinity;
 
