@@ -88,5 +88,23 @@ TEST_P(ServiceRefused, AFirstFragmentWithoutAWholeHeaderStaysHere) {
   EXPECT_THAT(Run(Hook::kPodIn, Fragments(tcp, 16)[0]), PassedFor(NX_R_MALFORMED));
 }
 
+TEST_P(ServiceRefused, WhatHidesItsPortsBehindTooManyHeadersStaysHere) {
+  if (!v6()) return;  // has no such headers
+  const auto hidden = [&](const char* to) {
+    constexpr std::size_t kHeaders = 9;
+    Bytes frame = Build(Udp(cast().other_pod, to), {"02:00:00:00:00:01", "00:00:00:00:00:00"})[0];
+    for (std::size_t i = 0; i < kHeaders; ++i) {
+      const Bytes header{
+          static_cast<std::uint8_t>(i == 0 ? kUdp : kDestinationOptions), 0, 1, 4, 0, 0, 0, 0};
+      frame.insert(frame.begin() + 54, header.begin(), header.end());
+    }
+    frame[20] = kDestinationOptions;
+    PutWord(frame, 18, static_cast<std::uint16_t>(frame.size() - 54));
+    return frame;
+  };
+  EXPECT_THAT(Run(Hook::kPodIn, hidden(cast().service)), DroppedFor(NX_R_EXT_CHAIN));
+  EXPECT_FALSE(Run(Hook::kPodIn, hidden(cast().web)).dropped);
+}
+
 }  // namespace
 }  // namespace natrix
