@@ -145,16 +145,16 @@ Result<> CgroupHooks::Create(std::size_t which, int prog_fd) {
   return {};
 }
 
-Result<bool> CgroupHooks::Detach(CgroupHookSet which) {
-  bool any = false;
+Result<CgroupHookSet> CgroupHooks::Detach(CgroupHookSet which) {
+  CgroupHookSet left;
   for (std::size_t i = 0; i < links_.size(); ++i) {
     if (!which[i] || !links_[i].fd) continue;
     if (unlink(PinPath(i).c_str()) != 0 && errno != ENOENT)
       return Fail(errno, "remove " + PinPath(i));
     links_[i] = {};  // the last reference: the kernel detaches
-    any = true;
+    left.set(i);
   }
-  return any;
+  return left;
 }
 
 }  // namespace natrix::loader

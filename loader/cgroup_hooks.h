@@ -40,6 +40,7 @@ template <typename T>
 using PerCgroupHook = std::array<T, kCgroupHooks.size()>;
 
 inline constexpr CgroupHookSet kConnectHooks{0b11};
+inline constexpr CgroupHookSet kHearHooks{0b11110000};  // those that only give back what was taken
 inline constexpr CgroupHookSet kAllCgroupHooks{0xff};
 
 // Where /proc/self/mounts (`mounts` is its text) says cgroup v2 is mounted, in its order.  More
@@ -69,9 +70,9 @@ class CgroupHooks {
   // Makes these hooks have their programs: replaced in place, without a moment in which there is
   // none.  Idempotent; repairs what is lost.
   Result<AttachOutcome> Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds);
-  // Leaves these hooks.  Returns whether there was anything.
-  Result<bool> Detach(CgroupHookSet which);
-  // Where; empty when nothing is attached, or by an earlier process.
+  // Leaves these hooks.  Returns those that were attached.
+  Result<CgroupHookSet> Detach(CgroupHookSet which);
+  // Where this process attached one last.
   const std::string& path() const { return path_; }
 
  private:

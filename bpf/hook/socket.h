@@ -106,13 +106,16 @@ static __always_inline int connect6(struct bpf_sock_addr *ctx)
 	return answer;
 }
 
-/* Of a socket that is not connected: a connected one's peer is an endpoint. */
+/* A datagram whose destination is given with it.  (One of a connected socket
+ * that says nothing comes by here only as IPv4 of an IPv6 socket, and then to
+ * its endpoint.)
+ */
 static __always_inline int sendmsg4(struct bpf_sock_addr *ctx)
 {
 	struct nx_call call = call_of4(ctx);
 	bool allowed;
 
-	call.kept = 1;
+	call.datagram = 1;
 	allowed = stage_call(ctx, &call);
 	call_put4(ctx, &call);
 	return allowed ? NX_SOCKET_ALLOW : NX_SOCKET_REFUSE;
@@ -123,7 +126,7 @@ static __always_inline int sendmsg6(struct bpf_sock_addr *ctx)
 	struct nx_call call = call_of6(ctx);
 	bool allowed;
 
-	call.kept = 1;
+	call.datagram = 1;
 	allowed = stage_call(ctx, &call);
 	call_put6(ctx, &call);
 	return allowed ? NX_SOCKET_ALLOW : NX_SOCKET_REFUSE;

@@ -155,7 +155,15 @@ struct {
 	__type(value, struct nx_affinity);
 } nx_affinity SEC(".maps");
 
-/* Sockets that called a Service. */
+/* Sockets that connected to a Service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct nx_peer);
+} nx_peer SEC(".maps");
+
+/* Datagrams that sockets send to Services. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, NX_MAX_SOCKETS);

@@ -16,6 +16,7 @@ const volatile __u64 nx_netns_cookie = 0;
 #define NX_SOL_SOCKET 1
 #define NX_SO_MARK 36
 #define NX_ECONNREFUSED 111
+#define NX_ENOMEM 12
 
 /* SO_MARK: 0, or negative and `mark` is as it was. */
 static __always_inline int socket_mark(struct bpf_sock_addr *ctx, __u32 *mark)

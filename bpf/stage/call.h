@@ -8,20 +8,18 @@
 
 /* A process calls a Service: its socket calls an endpoint instead, and hears
  * it by the Service's address.  Stands for KUBE-SERVICES in nat OUTPUT, and
- * for what the filter table refuses there (facts/kube-proxy-calico.md 1.1).
+ * for what filter OUTPUT and INPUT refuse (facts/kube-proxy-calico.md 1.1).
  * Before the kernel routes: the source address is the one that the way to the
  * endpoint has, and nothing is masqueraded (docs/adr/0011).
  *
  *   reads    ctx: the address and port called, the protocol, the namespace
  *   writes   ctx: the endpoint's; what connect(2) or sendto(2) returns
  *   maps     nx_config, nx_service, nx_backend, nx_local (lookup), nx_affinity,
- *            nx_socket (lookup, update), nx_count
+ *            nx_socket, nx_peer (lookup, update), nx_count
  *   returns  false when it is refused
  *
- * Concurrent: a socket connects under its lock.  Two threads that send by one
- * socket may choose two endpoints for its first two datagrams; both are heard.
- * These hooks may be interrupted by the others, so the per-CPU scratch is not
- * theirs.
+ * Concurrent: the kernel holds the socket's lock.  These hooks may be
+ * interrupted by those of packets, so the per-CPU scratch is not theirs.
  */
 
 /* A call on its way through the stage. */
@@ -32,8 +30,9 @@ struct nx_call {
 	__be16 port;
 	enum nx_l4 proto;
 	__u8 v6;
-	__u8 kept; /* 1: datagrams of one socket go to one endpoint */
-	__u8 node; /* 1: the socket is the node's own */
+	__u8 datagram; /* 1: of a socket that may have no peer */
+	__u8 node;     /* 1: the socket is the node's own */
+	__u8 pad[2];
 	struct nx_backend endpoint; /* port 0: none yet */
 	__u32 generation;	    /* of the configuration that judges it */
 };
@@ -51,8 +50,8 @@ static __always_inline enum nx_l4 call_proto(struct bpf_sock_addr *ctx)
 }
 
 /* The node's processes are one client, and those of each pod: which address
- * they will call from is not known yet.  The cookie stands where no client's
- * address has anything (::/64).
+ * they will call from is not known yet.  The namespace's cookie in an address
+ * of ::/64, where no other client is but IPv4's, which no cookie looks like.
  */
 static __always_inline void call_client(struct nx_addr *client, __u64 netns)
 {
@@ -64,21 +63,49 @@ static __always_inline void call_client(struct nx_addr *client, __u64 netns)
 	word[3] = (__u32)(netns >> 32);
 }
 
-/* As service_of(), and NodePorts at 127.0.0.1 for the node's own processes. */
+/* As service_of(), and NodePorts at 127.0.0.1 for the node's own processes;
+ * the kernel takes 0.0.0.0 for that.
+ */
 static __always_inline struct nx_service *
 called_service(const struct nx_config *config, const struct nx_pkt *pkt,
 	       bool node)
 {
+	const struct nx_addr *to = &pkt->tuple.dst;
+
 	if (node && !pkt->v6 && config->node_ports &&
 	    config->localhost_node_ports &&
-	    is_loopback(&pkt->tuple.dst, pkt->v6))
+	    (is_loopback(to, pkt->v6) || is_any(to, pkt->v6)))
 		return node_port_of(pkt->side, &pkt->tuple, pkt->v6);
 	return service_of(pkt->side, config, &pkt->tuple, pkt->v6);
 }
 
-/* Gives the call an endpoint, the one that it had if that is listed still: as
- * service_choose() does for a source that is the node's own or a pod's.
- * Returns enum nx_reason.
+/* Whether the socket is the place to translate it.  What a pod calls is, if
+ * no address of the pod decides anything: at an external address it does, by
+ * policies and source ranges, and kube-proxy masquerades.
+ */
+static __always_inline bool call_belongs_here(const struct nx_config *config,
+					      __u32 flags, bool node)
+{
+	return node ||
+	       (!(flags & NX_SERVICE_EXTERNAL) && !config->masquerade_all);
+}
+
+/* What becomes of a call of a Service without an endpoint.  KUBE-SERVICES is
+ * asked in OUTPUT, KUBE-EXTERNAL-SERVICES in INPUT only: what is called there
+ * at an address elsewhere, is somebody else's.
+ */
+static __always_inline int call_unserved(const struct nx_addr *to, bool v6,
+					 __u32 flags)
+{
+	if (flags & NX_SERVICE_EXTERNAL && !is_loopback(to, v6) &&
+	    !bpf_map_lookup_elem(&nx_local, to))
+		return NX_R_NOT_OURS;
+	return flags & NX_SERVICE_ELSEWHERE ? NX_R_NO_LOCAL_ENDPOINT :
+					      NX_R_NO_ENDPOINT;
+}
+
+/* Gives the call an endpoint, the one that it had if that is listed still:
+ * enum nx_reason, as service_choose() has it for a source of the node's own.
  */
 NX_GLOBAL int call_choose(struct nx_call *call)
 {
@@ -106,19 +133,15 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	if (!service)
 		return NX_R_NOT_OURS;
 	flags = service->flags;
-	if (flags & NX_SERVICE_SOURCES) {
-		/* By a pod's address, which is known on the wire. */
-		if (!call->node)
-			return NX_R_NOT_OURS;
-		if (!(flags & NX_SERVICE_NODE_MAY))
-			return NX_R_SOURCE_RANGE;
-	}
+	if (!call_belongs_here(config, flags, call->node))
+		return NX_R_NOT_OURS;
 	if (flags & NX_SERVICE_LOCAL && !(flags & NX_SERVICE_EXTERNAL))
 		list = NX_BACKENDS_LOCAL;
 	count = list == NX_BACKENDS_LOCAL ? service->local : service->all;
 	if (!count)
-		return flags & NX_SERVICE_ELSEWHERE ? NX_R_NO_LOCAL_ENDPOINT :
-						      NX_R_NO_ENDPOINT;
+		return call_unserved(&pkt.tuple.dst, pkt.v6, flags);
+	if (flags & NX_SERVICE_SOURCES && !(flags & NX_SERVICE_NODE_MAY))
+		return NX_R_SOURCE_RANGE;
 	at.service = service->number;
 	at.list = list;
 	choice.to = call->endpoint;
@@ -155,8 +178,21 @@ static __always_inline bool call_heard(const struct nx_call *call)
 
 	call_key(&key, call, NX_SOCKET_HEARS);
 	heard = bpf_map_lookup_elem(&nx_socket, &key);
-	return heard && addr_eq(&heard->addr, &call->to) &&
-	       heard->port == call->port;
+	if (!heard || !addr_eq(&heard->addr, &call->to) ||
+	    heard->port != call->port)
+		return false;
+	heard->seen = now_jiffies();
+	return true;
+}
+
+/* Whether an entry is as old as nf_conntrack lets a UDP flow become. */
+static __always_inline bool socket_expired(const struct nx_config *config,
+					   const struct nx_socket *entry)
+{
+	enum nx_state state = entry->answered ? NX_STATE_UDP_STREAM :
+						NX_STATE_UDP;
+
+	return now_jiffies() - entry->seen >= config->timeout[state];
 }
 
 /* The endpoint that the socket's datagrams had, if it was lately: 0 when that
@@ -173,8 +209,7 @@ NX_GLOBAL int call_recall(struct nx_call *call)
 	call_key(&key, call, NX_SOCKET_CALLS);
 	known = bpf_map_lookup_elem(&nx_socket, &key);
 	config = config_of(call->generation & 1);
-	if (!known || !config ||
-	    now_jiffies() - known->seen >= config->timeout[NX_STATE_UDP])
+	if (!known || !config || socket_expired(config, known))
 		return -1;
 	call->endpoint.addr = known->addr;
 	call->endpoint.port = known->port;
@@ -184,27 +219,100 @@ NX_GLOBAL int call_recall(struct nx_call *call)
 	return call_heard(call) ? 0 : -1;
 }
 
-/* What the socket calls, and what it hears. */
+/* What the socket's datagrams call, and what it hears: 0, or there is no room. */
 NX_GLOBAL int call_remember(const struct nx_call *call)
 {
 	struct nx_socket_key key = {};
 	struct nx_socket entry = {};
 
 	if (!call)
-		return 0;
+		return -1;
 	entry.generation = call->generation;
 	entry.seen = now_jiffies();
 	entry.addr = call->to;
 	entry.port = call->port;
 	call_key(&key, call, NX_SOCKET_HEARS);
-	bpf_map_update_elem(&nx_socket, &key, &entry, BPF_ANY);
-	if (!call->kept)
-		return 0;
+	if (bpf_map_update_elem(&nx_socket, &key, &entry, BPF_ANY))
+		return -1;
 	entry.addr = call->endpoint.addr;
 	entry.port = call->endpoint.port;
 	call_key(&key, call, NX_SOCKET_CALLS);
-	bpf_map_update_elem(&nx_socket, &key, &entry, BPF_ANY);
+	return bpf_map_update_elem(&nx_socket, &key, &entry, BPF_ANY);
+}
+
+/* An endpoint that is called by its own address is heard by that. */
+NX_GLOBAL int call_direct(const struct nx_call *call)
+{
+	struct nx_socket_key key = {};
+
+	if (!call)
+		return 0;
+	key.cookie = call->cookie;
+	key.addr = call->to;
+	key.port = call->port;
+	key.way = NX_SOCKET_HEARS;
+	if (bpf_map_lookup_elem(&nx_socket, &key))
+		bpf_map_delete_elem(&nx_socket, &key);
 	return 0;
+}
+
+/* The socket's peer: null when it has none that a Service gave it. */
+static __always_inline struct nx_peer *peer_of(struct bpf_sock_addr *ctx,
+					       __u64 flags)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk ? bpf_sk_storage_get(&nx_peer, sk, NULL, flags) : NULL;
+}
+
+/* A datagram of a connected socket to the address it is connected to. */
+static __always_inline bool call_is_to_peer(struct bpf_sock_addr *ctx,
+					    struct nx_call *call)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct nx_peer *peer;
+
+	if (!sk || !sk->dst_port)
+		return false;
+	peer = bpf_sk_storage_get(&nx_peer, sk, NULL, 0);
+	if (!peer || peer->called_port != call->port ||
+	    peer->endpoint_port != sk->dst_port ||
+	    !addr_eq(&peer->called, &call->to))
+		return false;
+	call->endpoint.addr = peer->endpoint;
+	call->endpoint.port = peer->endpoint_port;
+	return true;
+}
+
+/* From now on the socket's peer is the call's endpoint: 0, or no memory. */
+static __always_inline int peer_remember(struct bpf_sock_addr *ctx,
+					 const struct nx_call *call)
+{
+	struct nx_peer *peer = peer_of(ctx, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!peer)
+		return -1;
+	peer->endpoint = call->endpoint.addr;
+	peer->endpoint_port = call->endpoint.port;
+	peer->called = call->to;
+	peer->called_port = call->port;
+	return 0;
+}
+
+/* What a call that is no Service's changes of what the socket knew. */
+static __always_inline void call_forget(struct bpf_sock_addr *ctx,
+					const struct nx_call *call)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct nx_peer *peer;
+
+	if (!call->datagram) {
+		peer = peer_of(ctx, 0);
+		if (peer)
+			peer->endpoint_port = 0;
+	} else if (sk && !sk->dst_port) {
+		call_direct(call);
+	}
 }
 
 /* A refusal, counted: the caller learns at once what its packets would have
@@ -218,6 +326,8 @@ static __always_inline bool call_refuse(__u32 why)
 		__sync_fetch_and_add(&count->packets, 1);
 	if (why == NX_R_NO_ENDPOINT)
 		bpf_set_retval(-NX_ECONNREFUSED);
+	else if (why == NX_R_NO_ROOM)
+		bpf_set_retval(-NX_ENOMEM);
 	return false;
 }
 
@@ -236,16 +346,70 @@ static __always_inline bool stage_call(struct bpf_sock_addr *ctx,
 	    (!call->node && config->sockets != NX_SOCKETS_ALL))
 		return true;
 	call->cookie = bpf_get_socket_cookie(ctx);
-	if (!call->kept || call_recall(call)) {
-		why = call_choose(call);
-		if (why == NX_R_NOT_OURS)
-			return true;
-		if (why != NX_R_SERVICE)
-			return call_refuse(why);
-		call_remember(call);
+	if (call->datagram &&
+	    (call_is_to_peer(ctx, call) || !call_recall(call)))
+		goto found;
+	why = call_choose(call);
+	if (why == NX_R_NOT_OURS) {
+		call_forget(ctx, call);
+		return true;
 	}
+	if (why != NX_R_SERVICE)
+		return call_refuse(why);
+	if (call->datagram ? call_remember(call) : peer_remember(ctx, call))
+		return call_refuse(NX_R_NO_ROOM);
+found:
 	call->to = call->endpoint.addr;
 	call->port = call->endpoint.port;
+	return true;
+}
+
+/* A datagram came back: nf_conntrack keeps such a flow longer, too. */
+NX_GLOBAL int call_answered(const struct nx_call *call,
+			    const struct nx_addr *called, __be16 port)
+{
+	struct nx_socket_key key = {};
+	struct nx_socket *calls;
+
+	if (!call || !called)
+		return 0;
+	key.cookie = call->cookie;
+	key.addr = *called;
+	key.port = port;
+	key.way = NX_SOCKET_CALLS;
+	calls = bpf_map_lookup_elem(&nx_socket, &key);
+	if (calls && calls->port == call->port &&
+	    addr_eq(&calls->addr, &call->to)) {
+		calls->seen = now_jiffies();
+		calls->answered = 1;
+	}
+	return 0;
+}
+
+/* The address by which a socket without a peer knows an endpoint. */
+static __always_inline bool hear_datagram(struct bpf_sock_addr *ctx,
+					  struct nx_call *call)
+{
+	struct nx_config *config = config_of(config_side());
+	struct nx_socket_key key = { .addr = call->to,
+				     .port = call->port,
+				     .way = NX_SOCKET_HEARS };
+	struct nx_socket *known;
+	struct nx_addr called;
+	__be16 port;
+
+	key.cookie = bpf_get_socket_cookie(ctx);
+	known = bpf_map_lookup_elem(&nx_socket, &key);
+	if (!known || !config || socket_expired(config, known))
+		return false;
+	known->seen = now_jiffies();
+	known->answered = 1;
+	called = known->addr;
+	port = known->port;
+	call->cookie = key.cookie;
+	call_answered(call, &called, port);
+	call->to = called;
+	call->port = port;
 	return true;
 }
 
@@ -253,15 +417,13 @@ static __always_inline bool stage_call(struct bpf_sock_addr *ctx,
 static __always_inline bool stage_hear(struct bpf_sock_addr *ctx,
 				       struct nx_call *call)
 {
-	struct nx_socket_key key = { .cookie = bpf_get_socket_cookie(ctx),
-				     .addr = call->to,
-				     .port = call->port,
-				     .way = NX_SOCKET_HEARS };
-	struct nx_socket *known = bpf_map_lookup_elem(&nx_socket, &key);
+	struct nx_peer *peer = peer_of(ctx, 0);
 
-	if (!known)
-		return false;
-	call->to = known->addr;
-	call->port = known->port;
-	return true;
+	if (peer && peer->endpoint_port == call->port &&
+	    addr_eq(&peer->endpoint, &call->to)) {
+		call->to = peer->called;
+		call->port = peer->called_port;
+		return true;
+	}
+	return ctx->protocol == IPPROTO_UDP && hear_datagram(ctx, call);
 }

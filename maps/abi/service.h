@@ -7,7 +7,7 @@
 /* Services: what kube-proxy's chains KUBE-SERVICES to KUBE-SEP decide about the
  * first packet of a connection (facts/kube-proxy-calico.md 1.2).  All maps are
  * left and right but nx_affinity, the clients' state; readers:
- * bpf/stage/service.h, new flows only.
+ * bpf/stage/service.h and bpf/stage/call.h, new flows and calls only.
  *
  * A *Service port* is one port of one Service in one family.  It has a number,
  * which natrixd gives it, and may be called at several addresses: its
@@ -117,7 +117,7 @@ NX_ABI_SIZE(nx_source, 1);
 
 /* Which endpoint a client has: map `nx_affinity`, lru_hash, one for both
  * sides.  An endpoint that is not in the list any more is not used.
- * Writers: bpf/stage/service.h.
+ * Writers: bpf/stage/service.h, bpf/stage/call.h.
  */
 struct nx_affinity_key {
 	struct nx_addr client;

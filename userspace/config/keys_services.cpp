@@ -37,11 +37,11 @@ std::vector<Key> ServiceKeys() {
      .example = "true", .text = "Everything that calls a ClusterIP is masqueraded."},
     {.path = "kubeProxy.iptables.localhostNodePorts", .type = Type::kBool, .fallback = "true",
      .example = "false",
-     .text = "Whether the node's own processes reach NodePorts at 127.0.0.1 (IPv4, and without "
-             "`nodePortAddresses` only, as with kube-proxy). From elsewhere nobody does."},
+     .text = "Whether the node's own processes reach NodePorts at 127.0.0.1 (IPv4, while "
+             "`nodePortAddresses` names no addresses of that family). From elsewhere nobody does."},
     {.path = "kubeProxy.socketLB", .type = Type::kChoice, .fallback = "node", .example = "all",
      .text = "Whose calls of Services are translated where they are made, in the socket: those of the "
-             "`node`'s own processes; of `all`, pods too; or `off`, nobody's. A natrix word. What comes "
+             "`node`'s own processes; of `all`, pods too, at ClusterIPs; or `off`, nobody's. A natrix word. What comes "
              "in by a device is translated in any case; what the node itself sends, here only.",
      .choices = {"node", "all", "off"}},
 

@@ -260,9 +260,9 @@ Result<> Daemon::Adopt(model::Config config) {
 }
 
 Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& wanted) {
-  // Nobody is sent to a proxy that the map does not know, before or after, and a connection is
-  // marked only when the mark leads somewhere.
-  processes_->Leave(config);
+  // Nobody is sent to a proxy that the map does not know, before or after.  Where Services keep the
+  // hooks that mark connections for it, a mark leads nowhere for a moment; nor did its pod.
+  processes_->Prepare(config);
   bool probes = config.tproxy.probes.empty() && probes_->Follow(config);
   // A device has its entry in nx_device as long as it has our programs.
   DetachUnwanted(wanted);
@@ -363,7 +363,7 @@ void Daemon::RemoveOtherMethod() {
 std::string Daemon::StatusLine() const {
   return fmt::format("devices={} generation={} method={} failed={}", managed_.size(), generation_,
                      attacher_->method(),
-                     attach_errors_.size() + probes_->failed() + (processes_->failed() ? 1 : 0));
+                     attach_errors_.size() + probes_->failed() + processes_->failed());
 }
 
 }  // namespace natrix::daemon

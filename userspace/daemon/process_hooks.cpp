@@ -9,6 +9,10 @@
 namespace natrix::daemon {
 namespace {
 
+// Steps that may fail.
+constexpr char kHear[] = "hear";
+constexpr char kCall[] = "call";
+
 loader::CgroupHookSet NeededBy(const model::Config& config) {
   loader::CgroupHookSet needed;
   if (!config.tproxy.probes.empty() || config.ipvs) needed |= loader::kConnectHooks;
@@ -33,28 +37,39 @@ Result<ProcessHooks> ProcessHooks::Create(const loader::PinRoot& root,
   return ProcessHooks(std::move(hooks), programs, log);
 }
 
-void ProcessHooks::Leave(const model::Config& config) {
-  const loader::CgroupHookSet unneeded = ~NeededBy(config);
-  const auto detached = hooks_.Detach(unneeded);
-  if (detached && *detached) log_.info("detach hooks={}", NamesOf(unneeded));
-  if (!detached) Note(std::unexpected(detached.error()));
+void ProcessHooks::Prepare(const model::Config& config) {
+  const loader::CgroupHookSet needed = NeededBy(config);
+  const auto left = hooks_.Detach(~needed);
+  Note("detach", left ? Result<>() : std::unexpected(left.error()));
+  if (left && left->any()) log_.info("detach hooks={}", NamesOf(*left));
+  Attach(kHear, needed & loader::kHearHooks);
 }
 
 void ProcessHooks::Follow(const model::Config& config) {
   const loader::CgroupHookSet needed = NeededBy(config);
-  const auto outcome = hooks_.Attach(needed, programs_.cgroup);
-  Note(outcome ? Result<>() : std::unexpected(outcome.error()));
-  if (!outcome) return;
-  if (outcome->created)
-    log_.info("attach cgroup={} hooks={} new", hooks_.path(), NamesOf(needed));
-  else if (outcome->replaced)
-    log_.info("attach hooks={} adopted", NamesOf(needed));
+  // Nobody calls by another address who would not hear by it.
+  if ((needed & loader::kHearHooks).none() || !errors_.contains(kHear))
+    Attach(kCall, needed & ~loader::kHearHooks);
 }
 
-void ProcessHooks::Note(const Result<>& done) {
-  const std::string error = done ? std::string() : done.error().ToString();
-  if (!done && error != error_) log_.error("processes: {}", error);
-  error_ = error;
+void ProcessHooks::Attach(const char* step, loader::CgroupHookSet which) {
+  const auto outcome = hooks_.Attach(which, programs_.cgroup);
+  Note(step, outcome ? Result<>() : std::unexpected(outcome.error()));
+  if (!outcome) return;
+  if (outcome->created)
+    log_.info("attach cgroup={} hooks={} new", hooks_.path(), NamesOf(which));
+  else if (outcome->replaced)
+    log_.info("attach hooks={} adopted", NamesOf(which));
+}
+
+void ProcessHooks::Note(const std::string& step, const Result<>& done) {
+  if (done) {
+    errors_.erase(step);
+    return;
+  }
+  const std::string error = done.error().ToString();
+  if (errors_[step] != error) log_.error("processes: {}", error);
+  errors_[step] = error;
 }
 
 }  // namespace natrix::daemon

@@ -3,6 +3,8 @@
 
 #include <spdlog/logger.h>
 
+#include <cstddef>
+#include <map>
 #include <string>
 
 #include "loader/cgroup_hooks.h"
@@ -21,22 +23,24 @@ class ProcessHooks {
   static Result<ProcessHooks> Create(const loader::PinRoot& root,
                                      const loader::ProgramFds& programs, spdlog::logger& log);
 
-  // Leaves the hooks that `config` has no use for.  To be called before what they act on is gone.
-  void Leave(const model::Config& config);
-  // Attaches those that it has, once all they act on is there.
+  // Leaves the hooks that `config` has no use for, and attaches those by which sockets hear: these
+  // give back what others took, and do nothing before.  To be called before `config` is in force.
+  void Prepare(const model::Config& config);
+  // Attaches the others that it has a use for, once it is in force.
   void Follow(const model::Config& config);
 
-  bool failed() const { return !error_.empty(); }
+  std::size_t failed() const { return errors_.size(); }
 
  private:
   ProcessHooks(loader::CgroupHooks hooks, const loader::ProgramFds& programs, spdlog::logger& log)
       : hooks_(std::move(hooks)), programs_(programs), log_(log) {}
-  void Note(const Result<>& done);
+  void Attach(const char* step, loader::CgroupHookSet which);
+  void Note(const std::string& step, const Result<>& done);
 
   loader::CgroupHooks hooks_;
   loader::ProgramFds programs_;
   spdlog::logger& log_;
-  std::string error_;
+  std::map<std::string, std::string> errors_;  // by step
 };
 
 }  // namespace natrix::daemon

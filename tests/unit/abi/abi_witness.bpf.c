@@ -61,6 +61,7 @@ struct nx_service_name w_service_name;
 struct nx_affinity_key w_affinity_key;
 struct nx_affinity w_affinity;
 
+struct nx_peer w_peer;
 struct nx_socket_key w_socket_key;
 struct nx_socket w_socket;
 enum nx_socket_way w_socket_way;
