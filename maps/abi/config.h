@@ -7,8 +7,9 @@
 #include "maps/abi/socket.h"
 
 /* Which copy of the configuration is in force: map `nx_generation`, array of
- * one.  The low bit is the index into nx_config, and chooses
- * between all maps that are left and right; a packet reads it once and is judged wholly by that copy.
+ * one.  The low bit is the index into nx_config, and chooses between all maps
+ * that are left and right; a packet reads it once and is judged wholly by that
+ * copy.
  *
  * Writer: natrixd, after it has filled the idle copy.
  */
