@@ -87,6 +87,21 @@ PerCgroupHook<std::uint32_t> CgroupPrograms(const PinRoot& root) {
   return ids;
 }
 
+std::optional<std::uint32_t> SoleProgram(int cgroup_fd, bpf_attach_type hook) {
+  __u32 flags = 0, id = 0, count = 1;
+  if (bpf_prog_query(cgroup_fd, hook, 0, &flags, &id, &count) != 0 || count == 0 ||
+      (flags & BPF_F_ALLOW_MULTI) != 0)
+    return std::nullopt;
+  return id;
+}
+
+CgroupHookSet CgroupHooks::Attached() const {
+  CgroupHookSet attached;
+  for (std::size_t i = 0; i < links_.size(); ++i)
+    attached[i] = links_[i].fd && ProgramOf(links_[i].fd.get()) != 0;
+  return attached;
+}
+
 Result<> CgroupHooks::Adopt() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     links_[i].fd.Reset(bpf_obj_get(PinPath(i).c_str()));
@@ -97,10 +112,16 @@ Result<> CgroupHooks::Adopt() {
 
 Result<AttachOutcome> CgroupHooks::Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds) {
   AttachOutcome outcome;
+  CgroupHookSet created;
   for (std::size_t i = 0; i < links_.size(); ++i) {
     if (!which[i]) continue;
     auto done = AttachOne(i, prog_fds[i]);
-    if (!done) return Fail(std::move(done).error(), kCgroupHooks[i].name);
+    if (!done) {
+      const auto undone = Detach(created);
+      if (!undone) return Fail(std::move(done).error(), undone.error().ToString());
+      return Fail(std::move(done).error(), kCgroupHooks[i].name);
+    }
+    created[i] = done->created;
     outcome.created |= done->created;
     outcome.replaced |= done->replaced;
   }
@@ -135,7 +156,13 @@ Result<> CgroupHooks::Create(std::size_t which, int prog_fd) {
         "no cgroup v2 file system is mounted, so that nobody sees what processes call\n"
         "  = help: mount -t cgroup2 cgroup2 /sys/fs/cgroup, or anywhere else");
   UniqueFd fd(bpf_link_create(prog_fd, (*cgroup)->fd.get(), kCgroupHooks[which].type, nullptr));
-  if (!fd) return Fail(errno, "create link on " + (*cgroup)->path);
+  if (!fd) {
+    const int error = errno;
+    const auto alone = SoleProgram((*cgroup)->fd.get(), kCgroupHooks[which].type);
+    return Fail(error,
+                "create link on " + (*cgroup)->path +
+                    (alone ? ", where program " + std::to_string(*alone) + " is alone" : ""));
+  }
   const std::string path = PinPath(which);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
   if (const int err = bpf_obj_pin(fd.get(), path.c_str()); err != 0)

@@ -48,20 +48,33 @@ static __always_inline void call_client(struct nx_addr *client, __u64 netns)
 	word[3] = (__u32)(netns >> 32);
 }
 
-/* As service_of(), and NodePorts at 127.0.0.1 for the node's own processes;
- * the kernel takes 0.0.0.0 for that.
+/* The kernel takes 0.0.0.0 for 127.0.0.1, and :: for ::1. */
+static __always_inline bool is_localhost(const struct nx_addr *to, bool v6)
+{
+	return is_loopback(to, v6) || is_any(to, v6);
+}
+
+/* As service_of(), and NodePorts at 127.0.0.1 for the node's own processes.
+ * Where there are none, KUBE-EXTERNAL-SERVICES refuses nevertheless what has
+ * no endpoint.
  */
 static __always_inline struct nx_service *
 called_service(const struct nx_config *config, const struct nx_pkt *pkt,
-	       bool node)
+	       bool node, bool *refused)
 {
-	const struct nx_addr *to = &pkt->tuple.dst;
+	struct nx_service *service;
 
-	if (node && !pkt->v6 && config->node_ports &&
-	    config->localhost_node_ports &&
-	    (is_loopback(to, pkt->v6) || is_any(to, pkt->v6)))
-		return node_port_of(pkt->side, &pkt->tuple, pkt->v6);
-	return service_of(pkt->side, config, &pkt->tuple, pkt->v6);
+	if (!node || !config->node_ports ||
+	    !is_localhost(&pkt->tuple.dst, pkt->v6))
+		return service_of(pkt->side, config, &pkt->tuple, pkt->v6);
+	service = node_port_of(pkt->side, &pkt->tuple, pkt->v6);
+	if (!service || (!pkt->v6 && config->localhost_node_ports))
+		return service;
+	*refused = true;
+	return (service->flags & NX_SERVICE_LOCAL ? service->local :
+						    service->all) ?
+		       NULL :
+		       service;
 }
 
 /* Whether the socket is the place to translate it.  What a pod calls is, if
@@ -82,7 +95,7 @@ static __always_inline bool call_belongs_here(const struct nx_config *config,
 static __always_inline int call_unserved(const struct nx_addr *to, bool v6,
 					 __u32 flags)
 {
-	if (flags & NX_SERVICE_EXTERNAL && !is_loopback(to, v6) &&
+	if (flags & NX_SERVICE_EXTERNAL && !is_localhost(to, v6) &&
 	    !bpf_map_lookup_elem(&nx_local, to))
 		return NX_R_NOT_OURS;
 	return flags & NX_SERVICE_ELSEWHERE ? NX_R_NO_LOCAL_ENDPOINT :
@@ -100,6 +113,7 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	struct nx_service *service;
 	struct nx_config *config;
 	struct nx_pkt pkt = {};
+	bool refused = false;
 	__u32 count, flags;
 	int why;
 
@@ -114,7 +128,7 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	pkt.tuple.dport = call->port;
 	pkt.tuple.proto = call->proto;
 	pkt.v6 = call->v6;
-	service = called_service(config, &pkt, call->node);
+	service = called_service(config, &pkt, call->node, &refused);
 	if (!service)
 		return NX_R_NOT_OURS;
 	flags = service->flags;
@@ -123,7 +137,7 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	if (flags & NX_SERVICE_LOCAL && !(flags & NX_SERVICE_EXTERNAL))
 		list = NX_BACKENDS_LOCAL;
 	count = list == NX_BACKENDS_LOCAL ? service->local : service->all;
-	if (!count)
+	if (!count || refused)
 		return call_unserved(&pkt.tuple.dst, pkt.v6, flags);
 	if (flags & NX_SERVICE_SOURCES && !(flags & NX_SERVICE_NODE_MAY))
 		return NX_R_SOURCE_RANGE;
