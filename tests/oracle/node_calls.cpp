@@ -22,8 +22,10 @@ using What = CallOutcome::What;
 
 namespace {
 
+// A SYN that is rejected at once is so under the lock of its socket, which takes no notice; but
+// does when it is sent again, after a second.
 constexpr milliseconds kPatience{3000};
-constexpr milliseconds kShortly{250};
+constexpr milliseconds kShortly{120};
 
 What WhatOf(int error) { return error == ECONNREFUSED ? What::kRefused : What::kDropped; }
 
@@ -78,30 +80,30 @@ void CallingNode::Serve(const support::Namespace& ns, const Point& at) {
 
 Point CallingNode::AnyPort() const { return {family_ == Family::kIpv4 ? "0.0.0.0" : "::", 0}; }
 
-CallOutcome CallingNode::Call(CallKind kind, const Point& to, bool meant_to_arrive) {
-  const milliseconds limit = meant_to_arrive ? Scaled(kPatience) : kShortly;
-  ++number_;
-  return kind == CallKind::kTcp ? CallTcp(to, limit)
-                                : CallUdp(kind == CallKind::kConnectedUdp, to, limit);
+CallOutcome CallingNode::Call(CallKind kind, const Point& to, What meant) {
+  const milliseconds limit = meant == What::kDropped ? kShortly : Scaled(kPatience);
+  const Bytes hello(5, ++number_);
+  return kind == CallKind::kTcp ? CallTcp(to, hello, limit)
+                                : CallUdp(kind == CallKind::kConnectedUdp, to, hello, limit);
 }
 
-const CallingNode::Server* CallingNode::WhoHears(bool tcp, milliseconds limit) const {
+const CallingNode::Server* CallingNode::WhoHears(bool tcp, int client, milliseconds limit) const {
   std::vector<pollfd> waiting;
   for (const Server& server : servers_)
     waiting.push_back({tcp ? server.tcp.get() : server.udp.get(), POLLIN, 0});
+  waiting.push_back({client, 0, 0});
   if (::poll(waiting.data(), waiting.size(), static_cast<int>(limit.count())) <= 0) return nullptr;
-  for (std::size_t i = 0; i < waiting.size(); ++i)
+  for (std::size_t i = 0; i < servers_.size(); ++i)
     if (waiting[i].revents & POLLIN) return &servers_[i];
   return nullptr;
 }
 
-CallOutcome CallingNode::CallTcp(const Point& to, milliseconds limit) {
+CallOutcome CallingNode::CallTcp(const Point& to, const Bytes& hello, milliseconds limit) {
   const UniqueFd client = netns::OpenTcp(scene_.node(), AnyPort());
   SetPatience(client.get(), limit);
   if (!netns::ConnectTcp(client.get(), to)) return Failed(errno);
-  const Bytes hello(5, number_);
   if (!netns::WriteAll(client.get(), hello)) return Failed(errno);
-  while (const Server* server = WhoHears(true, limit)) {
+  while (const Server* server = WhoHears(true, client.get(), limit)) {
     const UniqueFd accepted = netns::Accept(server->tcp.get());
     Bytes heard(hello.size());
     if (!netns::ReadAll(accepted.get(), heard) || heard != hello) continue;
@@ -116,9 +118,9 @@ CallOutcome CallingNode::CallTcp(const Point& to, milliseconds limit) {
   return {.error = "connected to nobody"};
 }
 
-CallOutcome CallingNode::CallUdp(bool connected, const Point& to, milliseconds limit) {
+CallOutcome CallingNode::CallUdp(bool connected, const Point& to, const Bytes& hello,
+                                 milliseconds limit) {
   const UniqueFd client = netns::OpenUdp(scene_.node(), AnyPort());
-  const Bytes hello(5, number_);
   if (connected && !netns::ConnectUdp(client.get(), to)) return Failed(errno);
   if (connected ? !netns::WriteAll(client.get(), hello) : !netns::SendTo(client.get(), to, hello)) {
     // A REJECT in OUTPUT drops it, too: the error that it sends comes behind that.
@@ -126,7 +128,7 @@ CallOutcome CallingNode::CallUdp(bool connected, const Point& to, milliseconds l
     const int later = ErrorOf(client.get());
     return Failed(later != 0 ? later : told);
   }
-  while (const Server* server = WhoHears(false, limit)) {
+  while (const Server* server = WhoHears(false, client.get(), limit)) {
     const auto question = netns::ReceiveFrom(server->udp.get(), milliseconds(0));
     if (!question || question->bytes != hello) continue;
     netns::SendTo(server->udp.get(), question->from, hello);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
@@ -45,8 +46,9 @@ class CallingNode {
   void Apply(const model::Config& config) { engine_->Apply(config); }
   // One TCP and one UDP server there.
   void Serve(const support::Namespace& ns, const netns::Point& at);
-  // A process of the node calls.  What is meant to be lost is waited for only shortly.
-  CallOutcome Call(CallKind kind, const netns::Point& to, bool meant_to_arrive);
+  // A process of the node calls.  What is meant to be dropped is waited for only shortly.  From
+  // several threads at once if nothing is meant to be answered.
+  CallOutcome Call(CallKind kind, const netns::Point& to, CallOutcome::What meant);
   const Scene& scene() const { return scene_; }
 
  private:
@@ -55,17 +57,19 @@ class CallingNode {
     UniqueFd tcp;
     UniqueFd udp;
   };
-  CallOutcome CallTcp(const netns::Point& to, support::milliseconds limit);
-  CallOutcome CallUdp(bool connected, const netns::Point& to, support::milliseconds limit);
-  // The server that has something for us within the limit; null: none.
-  const Server* WhoHears(bool tcp, support::milliseconds limit) const;
+  CallOutcome CallTcp(const netns::Point& to, const support::Bytes& hello,
+                      support::milliseconds limit);
+  CallOutcome CallUdp(bool connected, const netns::Point& to, const support::Bytes& hello,
+                      support::milliseconds limit);
+  // The server that has something for us within the limit; null: none, or the caller has an error.
+  const Server* WhoHears(bool tcp, int client, support::milliseconds limit) const;
   netns::Point AnyPort() const;
 
   Family family_;
   Scene scene_;
   std::unique_ptr<Engine> engine_;
   std::vector<Server> servers_;
-  std::uint8_t number_ = 0;  // of the call: what came late belongs to another
+  std::atomic<std::uint8_t> number_ = 0;  // of the call: what came late belongs to another
 };
 
 }  // namespace natrix::oracle

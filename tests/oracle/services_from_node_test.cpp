@@ -2,6 +2,7 @@
 //
 // Processes of the node itself that call Services: kube-proxy's rules in OUTPUT on the left,
 // natrix' hooks of sockets on the right.  What differs on purpose is docs/adr/0011.
+#include <future>
 #include <set>
 
 #include "tests/oracle/node_calls.h"
@@ -85,9 +86,9 @@ class ServicesFromTheNode : public testing::TestWithParam<Family> {
       SCOPED_TRACE(std::string(NameOf(kind)) + " to " + ToString(to));
       CallOutcome expected{
           .what = What::kAnswered, .server = server, .source = left_source, .peer = ToString(to)};
-      EXPECT_EQ(left_.Call(kind, to, true), expected) << "kube-proxy";
+      EXPECT_EQ(left_.Call(kind, to, expected.what), expected) << "kube-proxy";
       expected.source = right_source;
-      EXPECT_EQ(right_.Call(kind, to, true), expected) << "natrix";
+      EXPECT_EQ(right_.Call(kind, to, expected.what), expected) << "natrix";
     }
   }
   void Served(const Point& to, const std::string& server, const std::string& source) {
@@ -95,15 +96,39 @@ class ServicesFromTheNode : public testing::TestWithParam<Family> {
   }
   // Whoever has the address.
   void Untouched(const Point& to, const std::string& source) { Served(to, ToString(to), source); }
-  void Ends(const Point& to, What how) {
+  void Dropped(const Point& to) {
     for (const CallKind kind : kCallKinds) {
       SCOPED_TRACE(std::string(NameOf(kind)) + " to " + ToString(to));
-      const CallOutcome left = left_.Call(kind, to, false);
-      const CallOutcome right = right_.Call(kind, to, false);
-      std::cout << NameOf(kind) << " " << ToString(to) << " L " << left << " R " << right << "\n";
-      EXPECT_EQ(left.what, how) << "kube-proxy: " << left;
-      EXPECT_EQ(right.what, how) << "natrix: " << right;
+      for (CallingNode* node : {&left_, &right_}) {
+        const CallOutcome outcome = node->Call(kind, to, What::kDropped);
+        EXPECT_EQ(outcome.what, What::kDropped) << WhoIs(*node) << outcome;
+      }
     }
+  }
+  // All of them; of kube-proxy at the same time, since it takes a second.
+  void Refused(const std::vector<Point>& points) {
+    std::vector<std::future<CallOutcome>> left;
+    for (const Point& to : points)
+      left.push_back(std::async(std::launch::async, [this, to] {
+        return left_.Call(CallKind::kTcp, to, What::kRefused);
+      }));
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      SCOPED_TRACE(ToString(points[i]));
+      for (const CallKind kind : {CallKind::kTcp, CallKind::kConnectedUdp, CallKind::kUdp}) {
+        const CallOutcome right = right_.Call(kind, points[i], What::kRefused);
+        EXPECT_EQ(right.what, What::kRefused) << "natrix, " << NameOf(kind) << ": " << right;
+      }
+      const CallOutcome tcp = left[i].get();
+      EXPECT_EQ(tcp.what, What::kRefused) << "kube-proxy, TCP: " << tcp;
+      const CallOutcome udp = left_.Call(CallKind::kConnectedUdp, points[i], What::kRefused);
+      EXPECT_EQ(udp.what, What::kRefused) << "kube-proxy, connected UDP: " << udp;
+      // On purpose: the kernel tells a socket without a peer of no error (or of EPERM).
+      const CallOutcome lost = left_.Call(CallKind::kUdp, points[i], What::kDropped);
+      EXPECT_EQ(lost.what, What::kDropped) << "kube-proxy, UDP: " << lost;
+    }
+  }
+  const char* WhoIs(const CallingNode& node) const {
+    return &node == &left_ ? "kube-proxy: " : "natrix: ";
   }
 
   support::OwnCgroup cgroup_;
@@ -123,24 +148,22 @@ TEST_P(ServicesFromTheNode, ReachEndpointsOnTheNode) {
     Served(NodePortAt(localhost()), Pod1(), cast().join, cast().node);
   else
     Untouched(NodePortAt(localhost()), localhost());
-}
 
-TEST_P(ServicesFromTheNode, ReachEndpointsElsewhere) {
-  Offer(Both({RemoteEndpoint()}));
-  Served(ClusterIp(), Remote(), cast().node);
-  for (const Point& to : Externals()) Served(to, Remote(), cast().node);
-  if (v4()) Served(NodePortAt(localhost()), Remote(), cast().node);
-}
-
-// Nobody is masqueraded for a ClusterIP then.
-TEST_P(ServicesFromTheNode, WithoutALocalDetectorTheSourceIsTheSame) {
-  config_.kube_proxy = {};
+  // Nobody is masqueraded for a ClusterIP then.
+  config_.kube_proxy.detect = model::DetectLocal::kNone;
+  config_.kube_proxy.cluster_cidrs.clear();
   Offer(Both({EndpointIn(Place::kPod1)}));
   Served(ClusterIp(), Pod1(), cast().node);
 }
 
-TEST_P(ServicesFromTheNode, HaveAnyEndpointWhateverTheExternalPolicy) {
+TEST_P(ServicesFromTheNode, ReachEndpointsElsewhere) {
   Service service = Both({RemoteEndpoint()});
+  Offer(service);
+  Served(ClusterIp(), Remote(), cast().node);
+  for (const Point& to : Externals()) Served(to, Remote(), cast().node);
+  if (v4()) Served(NodePortAt(localhost()), Remote(), cast().node);
+
+  // "route LOCAL traffic": whatever the policy for what comes from outside.
   service.external_policy = TrafficPolicy::kLocal;
   Offer(service);
   Served(ClusterIp(), Remote(), cast().node);
@@ -151,7 +174,7 @@ TEST_P(ServicesFromTheNode, AreDroppedByTheInternalPolicy) {
   Service service = Both({RemoteEndpoint()});
   service.internal_policy = TrafficPolicy::kLocal;
   Offer(service);
-  Ends(ClusterIp(), What::kDropped);
+  Dropped(ClusterIp());
   Served(External(), Remote(), cast().node);
   service.endpoints.assign(2, {RemoteEndpoint(), EndpointIn(Place::kPod1)});
   Offer(service);
@@ -167,7 +190,7 @@ TEST_P(ServicesFromTheNode, AreGuardedByTheSourceRanges) {
   guard("172.18.0.0/24", "fd00:172:18::/64");
   Served(Balancer(), Remote(), cast().node);
   guard("203.0.113.0/24", "2001:db8:113::/64");
-  Ends(Balancer(), What::kDropped);
+  Dropped(Balancer());
   Served(External(), Remote(), cast().node);
   Served(NodePortAt(cast().node), Remote(), cast().node);
 }
@@ -175,15 +198,17 @@ TEST_P(ServicesFromTheNode, AreGuardedByTheSourceRanges) {
 // KUBE-SERVICES is asked in OUTPUT, KUBE-EXTERNAL-SERVICES in INPUT only.
 TEST_P(ServicesFromTheNode, WithoutEndpointsAreRefusedWhereKubeProxyIsAsked) {
   Offer(Both({}));
-  Ends(ClusterIp(), What::kRefused);
-  for (const Point& to : NodePorts()) Ends(to, What::kRefused);
-  Ends(NodePortAt(localhost()), What::kRefused);
+  std::vector<Point> refused = NodePorts();
+  refused.push_back(ClusterIp());
+  refused.push_back(NodePortAt(localhost()));
+  Refused(refused);
   Untouched(External(), cast().node);
   Untouched(Balancer(), cast().node);
 
+  // At localhost too, where nobody else would be served.
   config_.kube_proxy.localhost_node_ports = false;
   Offer(Both({}));
-  Ends(NodePortAt(localhost()), What::kRefused);
+  Refused({NodePortAt(localhost())});
 }
 
 TEST_P(ServicesFromTheNode, FindNodePortsAtTheAddressesThatAreChosen) {
@@ -192,18 +217,18 @@ TEST_P(ServicesFromTheNode, FindNodePortsAtTheAddressesThatAreChosen) {
   Service service = Both({RemoteEndpoint()});
   Offer(service);
   Served(NodePortAt(cast().node), Remote(), cast().node);
-  for (const std::string& address : {cast().node_second, cast().join, localhost()})
+  for (const std::string& address : {cast().join, localhost()})
     Untouched(NodePortAt(address), address);
+  Untouched(NodePortAt(cast().node_second), v4() ? cast().node : cast().node_second);
 
   // Nobody here has one: dropped where it is no NodePort.
   service.external_policy = TrafficPolicy::kLocal;
   Offer(service);
   Served(NodePortAt(cast().node), Remote(), cast().node);
   for (const std::string& address : {cast().node_second, cast().join, localhost()})
-    Ends(NodePortAt(address), What::kDropped);
-}
+    Dropped(NodePortAt(address));
 
-TEST_P(ServicesFromTheNode, FindNoNodePortsOnLocalhostWhenThereShallBeNone) {
+  config_.kube_proxy.node_port_addresses.clear();
   config_.kube_proxy.localhost_node_ports = false;
   Offer(Both({RemoteEndpoint()}));
   Untouched(NodePortAt(localhost()), localhost());
@@ -217,7 +242,8 @@ TEST_P(ServicesFromTheNode, KeepTheirEndpointWithAffinity) {
   for (CallingNode* node : {&left_, &right_}) {
     for (const CallKind kind : {CallKind::kTcp, CallKind::kUdp}) {
       std::set<std::string> servers;
-      for (int i = 0; i < 10; ++i) servers.insert(node->Call(kind, ClusterIp(), true).server);
+      for (int i = 0; i < 10; ++i)
+        servers.insert(node->Call(kind, ClusterIp(), What::kAnswered).server);
       EXPECT_EQ(servers.size(), 1U) << NameOf(kind);
       EXPECT_FALSE(servers.contains("")) << NameOf(kind);
     }
