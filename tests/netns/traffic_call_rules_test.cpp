@@ -4,6 +4,8 @@
 // when not every hook can be attached.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <string>
 #include <thread>
@@ -186,6 +188,20 @@ TEST_P(CallRules, AHookThatCannotBeAttachedLeavesNone) {
     Talks(any(), Web(80), http.get());
     node_.SetWords(off);
   }
+}
+
+// Its subflow is hooked as TCP's sockets are.  getpeername(2) asks the socket above that, which no
+// hook knows: the endpoint's address (docs/operations.md).
+TEST_P(CallRules, MultipathTcpReachesAnEndpoint) {
+  Start({.second = ""});
+  const UniqueFd http = HttpAt(Place::kPod1);
+  UniqueFd fd;
+  {
+    const support::InNetwork here(node_.node());
+    fd.Reset(::socket(v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
+  }
+  EXPECT_EQ(Call(fd.get(), Web(80)), 0);
+  EXPECT_TRUE(Waits(http.get(), Scaled(milliseconds(2000))));
 }
 
 TEST_P(CallRules, WithoutCgroupsTheWireIsServed) {

@@ -132,7 +132,7 @@ class ServicesFromTheNode : public testing::TestWithParam<Family> {
   }
 
   support::OwnCgroup cgroup_;
-  CallingNode left_{EngineKind::kLegacy, GetParam()};
+  CallingNode left_{JudgeKind(), GetParam()};
   CallingNode right_{EngineKind::kNatrix, GetParam()};
   model::Config config_ = ServiceConfig();
 };
