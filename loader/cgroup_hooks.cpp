@@ -110,6 +110,19 @@ Result<> CgroupHooks::Adopt() {
   return {};
 }
 
+Result<> CgroupHooks::AreFree(CgroupHookSet which) const {
+  const auto cgroup = OpenCgroupRoot();
+  if (!cgroup) return std::unexpected(cgroup.error());
+  const CgroupHookSet asked = *cgroup ? which & ~Attached() : CgroupHookSet();
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!asked[i]) continue;
+    if (const auto alone = SoleProgram((*cgroup)->fd.get(), kCgroupHooks[i].type))
+      return Fail(std::string(kCgroupHooks[i].name) + ": program " + std::to_string(*alone) +
+                  " on " + (*cgroup)->path + " lets no other in (no BPF_F_ALLOW_MULTI)");
+  }
+  return {};
+}
+
 Result<AttachOutcome> CgroupHooks::Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds) {
   AttachOutcome outcome;
   CgroupHookSet created;
@@ -156,13 +169,7 @@ Result<> CgroupHooks::Create(std::size_t which, int prog_fd) {
         "no cgroup v2 file system is mounted, so that nobody sees what processes call\n"
         "  = help: mount -t cgroup2 cgroup2 /sys/fs/cgroup, or anywhere else");
   UniqueFd fd(bpf_link_create(prog_fd, (*cgroup)->fd.get(), kCgroupHooks[which].type, nullptr));
-  if (!fd) {
-    const int error = errno;
-    const auto alone = SoleProgram((*cgroup)->fd.get(), kCgroupHooks[which].type);
-    return Fail(error,
-                "create link on " + (*cgroup)->path +
-                    (alone ? ", where program " + std::to_string(*alone) + " is alone" : ""));
-  }
+  if (!fd) return Fail(errno, "create link on " + (*cgroup)->path);
   const std::string path = PinPath(which);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
   if (const int err = bpf_obj_pin(fd.get(), path.c_str()); err != 0)

@@ -70,6 +70,8 @@ class CgroupHooks {
 
   // Takes up what an earlier process attached.  Call once, before the rest.
   Result<> Adopt();
+  // Whether nobody keeps us out of these.
+  Result<> AreFree(CgroupHookSet which) const;
   // Makes these hooks have their programs: replaced in place, without a moment in which there is
   // none.  Idempotent; repairs what is lost.  When one fails, those that had none have none.
   Result<AttachOutcome> Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds);

@@ -43,6 +43,7 @@ void ProcessHooks::Prepare(const model::Config& config) {
   Note("detach", left ? Result<>() : std::unexpected(left.error()));
   if (left && left->any()) log_.info("detach hooks={}", NamesOf(*left));
   outcome_ = {};
+  if (auto free = hooks_.AreFree(needed); !free) return Note(kHear, free);
   Attach(kHear, needed & loader::kHearHooks);
 }
 
