@@ -12,7 +12,6 @@
 namespace natrix::loader {
 namespace {
 
-constexpr bpf_attach_type kTypes[] = {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT};
 constexpr std::size_t kMostMounts = std::size_t{4} << 20;  // bytes
 
 // A field of a line of /proc/self/mounts: " \t\n\\" are written as three octal digits.
@@ -38,7 +37,7 @@ std::string_view TakeField(std::string_view& line) {
   return field;
 }
 
-// The program of a connect link on a cgroup that is there; 0 otherwise.
+// The program of a link on a cgroup that is there; 0 otherwise.
 std::uint32_t ProgramOf(int link_fd) {
   bpf_link_info info{};
   __u32 size = sizeof(info);
@@ -75,16 +74,35 @@ Result<std::optional<CgroupRoot>> OpenCgroupRoot() {
   return std::optional<CgroupRoot>();
 }
 
-std::array<std::uint32_t, 2> ConnectPrograms(const PinRoot& root) {
-  std::array<std::uint32_t, 2> ids{};
-  for (std::size_t i = 0; i < kConnectPins.size(); ++i) {
-    const UniqueFd link(bpf_obj_get((root.LinksDir() + "/" + kConnectPins[i]).c_str()));
+std::string CgroupPinPath(const PinRoot& root, const CgroupHook& hook) {
+  return root.LinksDir() + "/cgroup-" + hook.name;
+}
+
+PerCgroupHook<std::uint32_t> CgroupPrograms(const PinRoot& root) {
+  PerCgroupHook<std::uint32_t> ids{};
+  for (std::size_t i = 0; i < kCgroupHooks.size(); ++i) {
+    const UniqueFd link(bpf_obj_get(CgroupPinPath(root, kCgroupHooks[i]).c_str()));
     if (link) ids[i] = ProgramOf(link.get());
   }
   return ids;
 }
 
-Result<> ConnectHooks::Adopt() {
+std::optional<std::uint32_t> SoleProgram(int cgroup_fd, bpf_attach_type hook) {
+  __u32 flags = 0, id = 0, count = 1;
+  if (bpf_prog_query(cgroup_fd, hook, 0, &flags, &id, &count) != 0 || count == 0 ||
+      (flags & BPF_F_ALLOW_MULTI) != 0)
+    return std::nullopt;
+  return id;
+}
+
+CgroupHookSet CgroupHooks::Attached() const {
+  CgroupHookSet attached;
+  for (std::size_t i = 0; i < links_.size(); ++i)
+    attached[i] = links_[i].fd && ProgramOf(links_[i].fd.get()) != 0;
+  return attached;
+}
+
+Result<> CgroupHooks::Adopt() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     links_[i].fd.Reset(bpf_obj_get(PinPath(i).c_str()));
     if (!links_[i].fd && errno != ENOENT) return Fail(errno, "open " + PinPath(i));
@@ -92,18 +110,38 @@ Result<> ConnectHooks::Adopt() {
   return {};
 }
 
-Result<AttachOutcome> ConnectHooks::Attach(const std::array<int, 2>& prog_fds) {
+Result<> CgroupHooks::AreFree(CgroupHookSet which) const {
+  const auto cgroup = OpenCgroupRoot();
+  if (!cgroup) return std::unexpected(cgroup.error());
+  const CgroupHookSet asked = *cgroup ? which & ~Attached() : CgroupHookSet();
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!asked[i]) continue;
+    if (const auto alone = SoleProgram((*cgroup)->fd.get(), kCgroupHooks[i].type))
+      return Fail(std::string(kCgroupHooks[i].name) + ": program " + std::to_string(*alone) +
+                  " on " + (*cgroup)->path + " lets no other in (no BPF_F_ALLOW_MULTI)");
+  }
+  return {};
+}
+
+Result<AttachOutcome> CgroupHooks::Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds) {
   AttachOutcome outcome;
+  CgroupHookSet created;
   for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (!which[i]) continue;
     auto done = AttachOne(i, prog_fds[i]);
-    if (!done) return Fail(std::move(done).error(), kConnectPins[i]);
+    if (!done) {
+      const auto undone = Detach(created);
+      if (!undone) return Fail(std::move(done).error(), undone.error().ToString());
+      return Fail(std::move(done).error(), kCgroupHooks[i].name);
+    }
+    created[i] = done->created;
     outcome.created |= done->created;
     outcome.replaced |= done->replaced;
   }
   return outcome;
 }
 
-Result<AttachOutcome> ConnectHooks::AttachOne(std::size_t which, int prog_fd) {
+Result<AttachOutcome> CgroupHooks::AttachOne(std::size_t which, int prog_fd) {
   Link& link = links_[which];
   if (!link.fd || ProgramOf(link.fd.get()) == 0) {
     if (auto created = Create(which, prog_fd); !created)
@@ -123,14 +161,14 @@ Result<AttachOutcome> ConnectHooks::AttachOne(std::size_t which, int prog_fd) {
   return outcome;
 }
 
-Result<> ConnectHooks::Create(std::size_t which, int prog_fd) {
+Result<> CgroupHooks::Create(std::size_t which, int prog_fd) {
   auto cgroup = OpenCgroupRoot();
   if (!cgroup) return std::unexpected(std::move(cgroup).error());
   if (!*cgroup)
     return Fail(
-        "no cgroup v2 file system is mounted, so that nobody sees processes connect\n"
+        "no cgroup v2 file system is mounted, so that nobody sees what processes call\n"
         "  = help: mount -t cgroup2 cgroup2 /sys/fs/cgroup, or anywhere else");
-  UniqueFd fd(bpf_link_create(prog_fd, (*cgroup)->fd.get(), kTypes[which], nullptr));
+  UniqueFd fd(bpf_link_create(prog_fd, (*cgroup)->fd.get(), kCgroupHooks[which].type, nullptr));
   if (!fd) return Fail(errno, "create link on " + (*cgroup)->path);
   const std::string path = PinPath(which);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
@@ -141,17 +179,16 @@ Result<> ConnectHooks::Create(std::size_t which, int prog_fd) {
   return {};
 }
 
-Result<bool> ConnectHooks::Detach() {
-  bool any = false;
+Result<CgroupHookSet> CgroupHooks::Detach(CgroupHookSet which) {
+  CgroupHookSet left;
   for (std::size_t i = 0; i < links_.size(); ++i) {
-    if (!links_[i].fd) continue;
+    if (!which[i] || !links_[i].fd) continue;
     if (unlink(PinPath(i).c_str()) != 0 && errno != ENOENT)
       return Fail(errno, "remove " + PinPath(i));
     links_[i] = {};  // the last reference: the kernel detaches
-    any = true;
+    left.set(i);
   }
-  path_.clear();
-  return any;
+  return left;
 }
 
 }  // namespace natrix::loader

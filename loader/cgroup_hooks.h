@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <linux/bpf.h>
+
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,11 +16,32 @@
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
 
-// The hooks that see the processes of the node connect: pinned links on the root of the cgroup
-// hierarchy, links/cgroup-connect4 and links/cgroup-connect6.
+// The hooks that see processes call: pinned links on the root of the cgroup hierarchy,
+// links/cgroup-connect4 and so on.
 namespace natrix::loader {
 
-inline constexpr std::array<const char*, 2> kConnectPins = {"cgroup-connect4", "cgroup-connect6"};
+struct CgroupHook {
+  const char* name;  // as in the pin's, behind "cgroup-"
+  bpf_attach_type type;
+};
+inline constexpr std::array<CgroupHook, 8> kCgroupHooks = {{
+    {"connect4", BPF_CGROUP_INET4_CONNECT},
+    {"connect6", BPF_CGROUP_INET6_CONNECT},
+    {"sendmsg4", BPF_CGROUP_UDP4_SENDMSG},
+    {"sendmsg6", BPF_CGROUP_UDP6_SENDMSG},
+    {"recvmsg4", BPF_CGROUP_UDP4_RECVMSG},
+    {"recvmsg6", BPF_CGROUP_UDP6_RECVMSG},
+    {"getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
+    {"getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
+}};
+// Some of them, and a number for each, in their order.
+using CgroupHookSet = std::bitset<kCgroupHooks.size()>;
+template <typename T>
+using PerCgroupHook = std::array<T, kCgroupHooks.size()>;
+
+inline constexpr CgroupHookSet kConnectHooks{0b11};
+inline constexpr CgroupHookSet kHearHooks{0b11110000};  // those that only give back what was taken
+inline constexpr CgroupHookSet kAllCgroupHooks{0xff};
 
 // Where /proc/self/mounts (`mounts` is its text) says cgroup v2 is mounted, in its order.  More
 // than one place when one of them is covered by a later mount.
@@ -30,22 +54,32 @@ struct CgroupRoot {
 };
 Result<std::optional<CgroupRoot>> OpenCgroupRoot();
 
-// The programs that the pinned links run, in the order of kConnectPins; 0 where there is none.
-std::array<std::uint32_t, 2> ConnectPrograms(const PinRoot& root);
+// The file of a hook's pinned link.
+std::string CgroupPinPath(const PinRoot& root, const CgroupHook& hook);
+
+// The programs that the pinned links run; 0 where there is none.
+PerCgroupHook<std::uint32_t> CgroupPrograms(const PinRoot& root);
+
+// The program of a cgroup's hook that lets no other in (attached without BPF_F_ALLOW_MULTI).
+std::optional<std::uint32_t> SoleProgram(int cgroup_fd, bpf_attach_type hook);
 
 // Attaches there.  Beside the programs of others, who may do the same: each of them is asked.
-class ConnectHooks {
+class CgroupHooks {
  public:
-  explicit ConnectHooks(const PinRoot& root) : root_(root) {}  // which must outlive this
+  explicit CgroupHooks(const PinRoot& root) : root_(root) {}  // which must outlive this
 
   // Takes up what an earlier process attached.  Call once, before the rest.
   Result<> Adopt();
-  // Makes both hooks have these programs, in the order of kConnectPins: replaced in place, without
-  // a moment in which there is none.  Idempotent; repairs what is lost.
-  Result<AttachOutcome> Attach(const std::array<int, 2>& prog_fds);
-  // Returns whether there was anything.
-  Result<bool> Detach();
-  // Where; empty when nothing is attached.
+  // Whether nobody keeps us out of these.
+  Result<> AreFree(CgroupHookSet which) const;
+  // Makes these hooks have their programs: replaced in place, without a moment in which there is
+  // none.  Idempotent; repairs what is lost.  When one fails, those that had none have none.
+  Result<AttachOutcome> Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds);
+  // Leaves these hooks.  Returns those that were attached.
+  Result<CgroupHookSet> Detach(CgroupHookSet which);
+  // Those that have a program of ours.
+  CgroupHookSet Attached() const;
+  // Where this process attached one last.
   const std::string& path() const { return path_; }
 
  private:
@@ -56,12 +90,10 @@ class ConnectHooks {
 
   Result<AttachOutcome> AttachOne(std::size_t which, int prog_fd);
   Result<> Create(std::size_t which, int prog_fd);
-  std::string PinPath(std::size_t which) const {
-    return root_.LinksDir() + "/" + kConnectPins[which];
-  }
+  std::string PinPath(std::size_t which) const { return CgroupPinPath(root_, kCgroupHooks[which]); }
 
   const PinRoot& root_;
-  std::array<Link, 2> links_;
+  PerCgroupHook<Link> links_;
   std::string path_;
 };
 

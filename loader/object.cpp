@@ -178,7 +178,10 @@ ProgramFds Datapath::programs() const {
           .uplink_ingress = bpf_program__fd(progs.nx_uplink_in),
           .egress = bpf_program__fd(progs.nx_out),
           .loopback_ingress = bpf_program__fd(progs.nx_lo_in),
-          .connect = {bpf_program__fd(progs.nx_connect4), bpf_program__fd(progs.nx_connect6)}};
+          .cgroup = {bpf_program__fd(progs.nx_connect4), bpf_program__fd(progs.nx_connect6),
+                     bpf_program__fd(progs.nx_sendmsg4), bpf_program__fd(progs.nx_sendmsg6),
+                     bpf_program__fd(progs.nx_recvmsg4), bpf_program__fd(progs.nx_recvmsg6),
+                     bpf_program__fd(progs.nx_peername4), bpf_program__fd(progs.nx_peername6)}};
 }
 int Datapath::clock_start_fd() const { return bpf_program__fd(skeleton_->progs.nx_clock_start); }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "loader/cgroup_hooks.h"
 #include "loader/pin_root.h"
 #include "userspace/base/result.h"
 
@@ -27,7 +27,7 @@ struct ProgramFds {
   int uplink_ingress = -1;
   int egress = -1;
   int loopback_ingress = -1;
-  std::array<int, 2> connect = {-1, -1};  // in the order of kConnectPins
+  PerCgroupHook<int> cgroup{};
 };
 
 // Loads `object` (opened).  On failure the error has the program's name, the last lines of the

@@ -60,8 +60,8 @@ Result<Removed> RemoveAll(const PinRoot& root) {
   if (!filters) return std::unexpected(std::move(filters).error());
   removed.filters = *filters;
   for (const auto& pin : *pins) removed.links += pin.what == "clsact" ? 0 : 1;
-  for (const char* pin : kConnectPins)
-    removed.links += access((root.LinksDir() + "/" + pin).c_str(), F_OK) == 0 ? 1 : 0;
+  for (const CgroupHook& hook : kCgroupHooks)
+    removed.links += access(CgroupPinPath(root, hook).c_str(), F_OK) == 0 ? 1 : 0;
 
   for (const auto& [dir, count] :
        {std::pair{root.LinksDir(), static_cast<int*>(nullptr)},

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "bpf/hook/connect.h"
 #include "bpf/hook/egress.h"
 #include "bpf/hook/finish.h"
 #include "bpf/hook/ingress.h"
 #include "bpf/hook/loopback.h"
+#include "bpf/hook/socket.h"
 #include "bpf/lib/clock.h"
 
 /* The programs of the datapath.  Names: maps/abi/names.h. */
@@ -53,6 +53,42 @@ SEC("cgroup/connect6")
 int nx_connect6(struct bpf_sock_addr *ctx)
 {
 	return connect6(ctx);
+}
+
+SEC("cgroup/sendmsg4")
+int nx_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return sendmsg4(ctx);
+}
+
+SEC("cgroup/sendmsg6")
+int nx_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return sendmsg6(ctx);
+}
+
+SEC("cgroup/recvmsg4")
+int nx_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return hear4(ctx);
+}
+
+SEC("cgroup/recvmsg6")
+int nx_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return hear6(ctx);
+}
+
+SEC("cgroup/getpeername4")
+int nx_peername4(struct bpf_sock_addr *ctx)
+{
+	return hear4(ctx);
+}
+
+SEC("cgroup/getpeername6")
+int nx_peername6(struct bpf_sock_addr *ctx)
+{
+	return hear6(ctx);
 }
 
 /* Run by the loader with BPF_PROG_TEST_RUN. */

@@ -13,6 +13,7 @@
 #include "maps/abi/reason.h"
 #include "maps/abi/service.h"
 #include "maps/abi/set.h"
+#include "maps/abi/socket.h"
 #include "maps/abi/subnet.h"
 
 /* Every map of the datapath.  Sizes of the flow tables are the loader's to
@@ -153,6 +154,22 @@ struct {
 	__type(key, struct nx_affinity_key);
 	__type(value, struct nx_affinity);
 } nx_affinity SEC(".maps");
+
+/* Sockets that connected to a Service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct nx_peer);
+} nx_peer SEC(".maps");
+
+/* Datagrams that sockets send to Services. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NX_MAX_SOCKETS);
+	__type(key, struct nx_socket_key);
+	__type(value, struct nx_socket);
+} nx_socket SEC(".maps");
 
 /* Traffic of subnets through the node: number * 2 + enum nx_direction. */
 struct {

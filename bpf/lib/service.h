@@ -38,6 +38,19 @@ static __always_inline bool source_may_call(__u32 side, __u32 number,
 			  !!bpf_map_lookup_elem(&nx_source_left, &key);
 }
 
+/* The Service that has the tuple's destination port as NodePort at all of the
+ * node's addresses.
+ */
+static __always_inline struct nx_service *
+node_port_of(__u32 side, const struct nx_tuple *t, bool v6)
+{
+	struct nx_service_key key = { .port = t->dport, .proto = t->proto };
+
+	if (!v6)
+		addr_set_v4(&key.addr, 0);
+	return service_at(side, &key);
+}
+
 /* The Service that is called with the tuple's destination: at the address
  * itself (KUBE-SERVICES' rules), or as a NodePort (its last one).
  */
@@ -56,11 +69,7 @@ service_of(__u32 side, const struct nx_config *config, const struct nx_tuple *t,
 	if (service || !config->node_ports || is_loopback(&key.addr, v6) ||
 	    !bpf_map_lookup_elem(&nx_local, &key.addr))
 		return service;
-	if (v6)
-		__builtin_memset(&key.addr, 0, sizeof(key.addr));
-	else
-		addr_set_v4(&key.addr, 0);
-	return service_at(side, &key);
+	return node_port_of(side, t, v6);
 }
 
 /* The search for an endpoint in a list. */

@@ -5,13 +5,20 @@
 
 #include <bpf/bpf_helpers.h>
 
-/* SO_MARK of a socket that calls, in a cgroup hook. */
+/* A socket that calls, in a cgroup hook. */
+
+/* The cookie of the network namespace that natrixd runs in (the loader's to
+ * set).  0 is no namespace's: no process is the node's own.
+ */
+const volatile __u64 nx_netns_cookie = 0;
 
 /* asm-generic/socket.h: user space's header of them does not compile for BPF. */
 #define NX_SOL_SOCKET 1
 #define NX_SO_MARK 36
+#define NX_ECONNREFUSED 111
+#define NX_ENOMEM 12
 
-/* 0, or negative: `mark` is as it was. */
+/* SO_MARK: 0, or negative and `mark` is as it was. */
 static __always_inline int socket_mark(struct bpf_sock_addr *ctx, __u32 *mark)
 {
 	return bpf_getsockopt(ctx, NX_SOL_SOCKET, NX_SO_MARK, mark,

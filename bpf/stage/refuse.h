@@ -17,8 +17,6 @@
  *   maps     nx_config, nx_net, nx_local, nx_ports_left or nx_ports_right
  *   returns  true when it is refused
  */
-#define NX_ECONNREFUSED 111 /* asm-generic */
-
 static __always_inline bool stage_refuse(struct bpf_sock_addr *ctx,
 					 const struct nx_addr *to)
 {

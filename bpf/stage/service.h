@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include "bpf/lib/choice.h"
 #include "bpf/lib/decision.h"
 #include "bpf/lib/dnat.h"
-#include "bpf/lib/service.h"
 
 /* Services: a new flow to one of their addresses goes to an endpoint, as
  * kube-proxy's nat chains have it from KUBE-SERVICES to KUBE-SEP, and its
@@ -26,14 +26,6 @@
  * entry that is claimed first decides for both.
  */
 
-/* What became of the choice. */
-struct nx_choice {
-	struct nx_backend to;
-	__u32 index;	 /* in its list */
-	__u32 sticky;	 /* the Service port that remembers it for the client */
-	__u8 masquerade; /* 1: KUBE-MARK-MASQ */
-};
-
 /* The local detector: whether the packet is the cluster's own. */
 static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 					    const struct nx_config *config,
@@ -50,95 +42,20 @@ static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 	return device && device->cluster & NX_DEVICE_CLUSTER(side);
 }
 
-/* Jiffies by which another CPU may have seen a client later than "now", which
- * is no age.
- */
-#define NX_LATER 100
-
-/* A client's endpoint, if it has one that is still listed (xt_recent's
- * --rcheck --seconds --reap); 0: it has.
- */
-NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
-			    const struct nx_service *service, __u32 list,
-			    struct nx_choice *choice)
-{
-	struct nx_affinity_key key = {};
-	struct nx_backend_key at = {};
-	struct nx_affinity *affinity;
-	bool listed;
-	__u32 age;
-
-	if (!pkt || !service || !choice)
-		return -1;
-	key.client = pkt->tuple.src;
-	key.service = service->number;
-	affinity = bpf_map_lookup_elem(&nx_affinity, &key);
-	if (!affinity)
-		return -1;
-	age = now_jiffies() - affinity->seen;
-	if (age + NX_LATER >= service->affinity + NX_LATER)
-		return -1;
-	at.service = service->number;
-	at.list = list;
-	at.index = affinity->index;
-	choice->to.addr = affinity->addr;
-	choice->to.port = affinity->port;
-	listed = backend_listed(pkt->side, &at,
-				list == NX_BACKENDS_LOCAL ? service->local :
-							    service->all,
-				&choice->to);
-	choice->index = at.index;
-	return listed ? 0 : -1;
-}
-
-/* The endpoint that its flow has, whoever claimed that; of another one the
- * index is wrong, and costs a search.
+/* The client has the endpoint that its flow has, whoever claimed that; of
+ * another one the index is wrong, and costs a search.
  */
 NX_GLOBAL int affinity_set(const struct nx_pkt *pkt, const struct nx_flow *flow,
 			   __u32 number, __u32 index)
 {
-	struct nx_affinity_key key = {};
-	struct nx_affinity entry = {};
+	struct nx_backend to = {};
 
 	if (!pkt || !flow)
 		return 0;
-	key.client = pkt->tuple.src;
-	key.service = number;
-	entry.addr = flow->dst;
-	entry.port = flow->dport;
-	entry.index = index;
-	entry.seen = now_jiffies();
-	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
+	to.addr = flow->dst;
+	to.port = flow->dport;
+	affinity_put(&pkt->tuple.src, number, &to, index);
 	return 0;
-}
-
-/* One of the list, every one as likely (statistic --mode random). */
-static __always_inline int service_pick(const struct nx_pkt *pkt,
-					const struct nx_service *service,
-					enum nx_backend_list list, __u32 count,
-					struct nx_choice *choice)
-{
-	struct nx_backend_key key = { .service = service->number,
-				      .list = list };
-	bool sticks = service->flags & NX_SERVICE_AFFINITY;
-	struct nx_backend *backend;
-
-	if (!sticks || affinity_find(pkt, service, list, choice)) {
-		key.index = bpf_get_prandom_u32() % count;
-		backend = backend_at(pkt->side, &key);
-		if (!backend)
-			return NX_R_NO_ENDPOINT;
-		choice->to = *backend;
-		choice->index = key.index;
-	}
-	/* Its CRC covers the ports, and all bytes: it cannot be mended. */
-	if (pkt->tuple.proto == NX_L4_SCTP &&
-	    choice->to.port != pkt->tuple.dport)
-		return NX_R_SCTP_PORT;
-	choice->sticky = sticks ? service->number : 0;
-	if (addr_eq(&choice->to.addr, &pkt->tuple.src))
-		choice->masquerade = 1; /* KUBE-SEP: calls itself */
-	return NX_R_SERVICE;
 }
 
 /* Which endpoint: enum nx_reason, as stage_service() has it. */

@@ -4,6 +4,7 @@
 #include "maps/abi/addr.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/service.h"
+#include "maps/abi/socket.h"
 
 /* Which copy of the configuration is in force: map `nx_generation`, array of
  * one.  The low bit is the index into nx_config, and chooses between all maps
@@ -40,15 +41,17 @@ struct nx_config {
 	enum nx_port_choice port_choice;
 	__u8 ipvs; /* 1: kube-proxy's sets of IPVS mode are there */
 	__u8 ovn;  /* 1: Kube-OVN's chains stand before kube-proxy's */
-	enum nx_detect detect; /* kube-proxy's local detector */
-	__u8 services;	       /* 1: ask nx_service; all flows are kept */
-	__u8 masquerade_all;   /* 1: whoever calls a ClusterIP */
-	__u8 node_ports;       /* 1: NodePorts at any local address */
-	__u8 pad;
+	enum nx_detect detect;	   /* kube-proxy's local detector */
+	__u8 services;		   /* 1: ask nx_service; all flows are kept */
+	__u8 masquerade_all;	   /* 1: whoever calls a ClusterIP */
+	__u8 node_ports;	   /* 1: NodePorts at any local address */
+	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */
+	enum nx_sockets sockets;   /* whose calls of Services are theirs */
+	__u8 pad[3];
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);
-NX_ABI_SIZE(nx_config, 132);
+NX_ABI_SIZE(nx_config, 136);
 
 /* Source ports that are never given to a flow, whatever the choice: host
  * ports, NodePorts, ip_local_reserved_ports.  Map `nx_port`, array, port / 32

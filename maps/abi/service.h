@@ -7,7 +7,7 @@
 /* Services: what kube-proxy's chains KUBE-SERVICES to KUBE-SEP decide about the
  * first packet of a connection (facts/kube-proxy-calico.md 1.2).  All maps are
  * left and right but nx_affinity, the clients' state; readers:
- * bpf/stage/service.h, new flows only.
+ * bpf/stage/service.h and bpf/stage/call.h, new flows and calls only.
  *
  * A *Service port* is one port of one Service in one family.  It has a number,
  * which natrixd gives it, and may be called at several addresses: its
@@ -43,6 +43,8 @@ enum nx_service_flags {
 	 * (Local policy) and not refused.
 	 */
 	NX_SERVICE_ELSEWHERE = 16,
+	/* With NX_SERVICE_SOURCES: an address of this node's is among them. */
+	NX_SERVICE_NODE_MAY = 32,
 } __attribute__((packed));
 
 /* What an address is of the Service: for looking only. */
@@ -115,7 +117,7 @@ NX_ABI_SIZE(nx_source, 1);
 
 /* Which endpoint a client has: map `nx_affinity`, lru_hash, one for both
  * sides.  An endpoint that is not in the list any more is not used.
- * Writers: bpf/stage/service.h.
+ * Writers: bpf/stage/service.h, bpf/stage/call.h.
  */
 struct nx_affinity_key {
 	struct nx_addr client;

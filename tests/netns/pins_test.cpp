@@ -120,6 +120,7 @@ TEST_F(Pins, EveryMapIsDumpedWithNamedFields) {
   for (const auto& [name, id] : MapIds()) {
     const Json info = Bpftool({"map", "show", "pinned", kMaps + "/" + name});
     EXPECT_TRUE(info.contains("btf_id")) << name;
+    if (info.at("type") == "sk_storage") continue;  // the kernel does not list sockets
     const Json dump = Bpftool({"map", "dump", "pinned", kMaps + "/" + name});
     if (dump.empty()) continue;
     ASSERT_TRUE(dump[0].contains("formatted")) << name;

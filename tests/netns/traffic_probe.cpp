@@ -63,11 +63,6 @@ std::string ProbeTest::Traces() const {
          Output({"bash", "-c", "tc qdisc show dev lo | grep clsact"});
 }
 
-bool Waits(int fd, milliseconds limit) {
-  pollfd waiting{fd, POLLIN, 0};
-  return ::poll(&waiting, 1, static_cast<int>(limit.count())) == 1;
-}
-
 Conversation Probe(const support::Namespace& node, int proxy, const Point& from, const Point& to) {
   Conversation conversation{.prober = Connect(node, from, to), .accepted = {}};
   if (!Waits(proxy, Scaled(milliseconds(2000))))

@@ -59,8 +59,6 @@ Conversation Probe(const support::Namespace& node, int proxy, const Point& from,
 // Sends through both directions and reads it back.
 testing::AssertionResult Speak(const Conversation& conversation);
 
-// Whether there is something to read or accept within `limit`.
-bool Waits(int fd, milliseconds limit);
 std::uint32_t MarkOf(int fd);
 
 }  // namespace natrix::netns

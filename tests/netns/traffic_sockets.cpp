@@ -164,6 +164,11 @@ UniqueFd Accept(int listener) {
   return fd;
 }
 
+bool Waits(int fd, milliseconds limit) {
+  pollfd waiting{fd, POLLIN, 0};
+  return ::poll(&waiting, 1, static_cast<int>(limit.count())) == 1;
+}
+
 Point LocalOf(int fd) {
   SocketAddress address;
   address.size = sizeof(address.storage);

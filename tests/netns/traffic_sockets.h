@@ -46,6 +46,8 @@ UniqueFd OpenTcp(const support::Namespace& ns, const Point& local);
 bool ConnectTcp(int fd, const Point& remote);
 UniqueFd Connect(const support::Namespace& ns, const Point& local, const Point& remote);
 UniqueFd Accept(int listener);
+// Whether there is something to read or accept within `limit`.
+bool Waits(int fd, milliseconds limit);
 
 Point LocalOf(int fd);
 Point RemoteOf(int fd);

@@ -233,7 +233,7 @@ TEST_P(Steering, WithoutCgroupsSaysSoAndTheRestWorks) {
   Output({"umount", "/sys/fs/cgroup"});
   node_.Start();
 
-  EXPECT_THAT(node_.Log(), HasSubstr("error probes connect: cgroup-connect4: no cgroup v2 file "
+  EXPECT_THAT(node_.Log(), HasSubstr("error processes: connect4: no cgroup v2 file "
                                      "system is mounted"));
   const Json status = node_.Natrix({"status"});
   EXPECT_EQ(status.at("degraded"), true);

@@ -79,7 +79,8 @@ inline std::string Show(const nx_service_key& key, const nx_service& value) {
                                    {NX_SERVICE_LOCAL, " LOCAL"},
                                    {NX_SERVICE_SOURCES, " SOURCES"},
                                    {NX_SERVICE_AFFINITY, " AFFINITY"},
-                                   {NX_SERVICE_ELSEWHERE, " ELSEWHERE"}})
+                                   {NX_SERVICE_ELSEWHERE, " ELSEWHERE"},
+                                   {NX_SERVICE_NODE_MAY, " NODE"}})
     if (value.flags & flag) text += name;
   return text + fmt::format(" all={} local={}", value.all, value.local);
 }

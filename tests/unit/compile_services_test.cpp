@@ -118,6 +118,16 @@ TEST(ServiceAddresses, EachKindHasItsFlags) {
                            "0.0.0.0:30080/6 EXT all=1 local=0"));
 }
 
+TEST(ServiceAddresses, RangesWithTheNodeLetItCall) {
+  model::Service service = Service("a", {"10.96.0.1"}, {Endpoint({"10.16.0.1"})});
+  service.load_balancer_ips = {Addr("172.18.0.70")};
+  service.load_balancer_source_ranges = {Net("203.0.113.0/24"), Net("172.18.0.0/16")};
+
+  EXPECT_THAT(CalledAt(Config({service})),
+              UnorderedElementsAre("10.96.0.1:80/6 all=1 local=0",
+                                   "172.18.0.70:80/6 EXT SOURCES NODE all=1 local=0"));
+}
+
 TEST(ServiceAddresses, SayWhatTheyAre) {
   model::Service service = Service("a", {"10.96.0.1"}, {});
   service.external_ips = {Addr("172.18.0.60"), Addr("172.18.0.61")};
@@ -298,6 +308,19 @@ TEST(NodePorts, AreNeverASourcePort) {
   EXPECT_EQ(reserved(other, 30080), 0u);
   EXPECT_EQ(reserved(other, 30081), 1u);
   EXPECT_EQ(reserved(other, 32001), 1u);
+}
+
+TEST(ServiceScalars, SocketsAreLookedAtWhileThereAreServices) {
+  const auto sockets = [](model::Config config, model::SocketLb whose) {
+    config.kube_proxy.socket_lb = whose;
+    return Compile(config, Host()).config.sockets;
+  };
+  const model::Config some = Config({Service("a", {"10.96.0.1"}, {})});
+
+  EXPECT_EQ(sockets(some, model::SocketLb::kNode), NX_SOCKETS_NODE);
+  EXPECT_EQ(sockets(some, model::SocketLb::kAll), NX_SOCKETS_ALL);
+  EXPECT_EQ(sockets(some, model::SocketLb::kOff), NX_SOCKETS_NONE);
+  EXPECT_EQ(sockets(Config({}), model::SocketLb::kAll), NX_SOCKETS_NONE);
 }
 
 TEST(ServiceScalars, AreThoseOfKubeProxy) {

@@ -87,12 +87,14 @@ TEST(ServicesTogether, ADetectorsDeviceMayBeManagedByAPattern) {
         << device;
 }
 
-TEST(ServicesTogether, NodePortsAtLoopbackAreWarnedOf) {
-  const auto warnings = [](const char* value) {
+TEST(ServicesTogether, NodePortsAtLoopbackAreWarnedOfWithoutSockets) {
+  const auto warnings = [](const char* value, const char* whose = "off") {
     std::vector<std::string> list;
     for (const Diagnostic& warning :
-         LoadText("t.yaml",
-                  Node(fmt::format("kubeProxy: {{iptables: {{localhostNodePorts: {}}}}}\n", value)))
+         LoadText(
+             "t.yaml",
+             Node(fmt::format("kubeProxy: {{iptables: {{localhostNodePorts: {}}}, socketLB: {}}}\n",
+                              value, whose)))
              .warnings)
       list.push_back(OneLine(warning));
     return list;
@@ -102,6 +104,7 @@ TEST(ServicesTogether, NodePortsAtLoopbackAreWarnedOf) {
                   testing::HasSubstr("t.yaml:3:44: NodePorts are not reached at 127.0.0.1"),
                   testing::HasSubstr("write `false`"))));
   EXPECT_THAT(warnings("false"), IsEmpty());
+  EXPECT_THAT(warnings("true", "node"), IsEmpty());
 }
 
 TEST(ServicesTogether, ThePodsCidrsTakeRoomAmongTheSets) {

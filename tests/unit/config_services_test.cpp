@@ -347,5 +347,15 @@ TEST(ConfigKubeProxy, OtherWordsAreTaken) {
   EXPECT_FALSE(proxy.localhost_node_ports);
 }
 
+TEST(ConfigKubeProxy, SocketLbIsTheNodesUnlessWrittenOtherwise) {
+  const auto with = [](const std::string& words) {
+    return Good("kubeProxy: {" + words + "}\n").kube_proxy.socket_lb;
+  };
+
+  EXPECT_EQ(with(""), model::SocketLb::kNode);
+  EXPECT_EQ(with("socketLB: all"), model::SocketLb::kAll);
+  EXPECT_EQ(with("socketLB: off"), model::SocketLb::kOff);
+}
+
 }  // namespace
 }  // namespace natrix::config

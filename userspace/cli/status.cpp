@@ -15,6 +15,7 @@
 #include "maps/pinned_map.h"
 #include "userspace/cli/attached.h"
 #include "userspace/cli/command.h"
+#include "userspace/cli/hook_status.h"
 #include "userspace/cli/pinned_maps.h"
 #include "userspace/cli/table.h"
 #include "userspace/cli/tproxy_status.h"
@@ -48,10 +49,12 @@ struct NodeStatus {
   int layout = 0;
   std::vector<DeviceStatus> devices;
   std::vector<TableStatus> tables;
+  std::vector<Part> processes;  // empty: the configuration translates no calls
   std::optional<TproxyStatus> tproxy;
 
   bool degraded() const {
-    return !std::ranges::all_of(devices, &DeviceStatus::attached) || (tproxy && tproxy->degraded());
+    return !std::ranges::all_of(devices, &DeviceStatus::attached) ||
+           !std::ranges::all_of(processes, &Part::there) || (tproxy && tproxy->degraded());
   }
 };
 
@@ -124,6 +127,11 @@ Result<NodeStatus> Collect(const Context& context) {
   if (auto done = FindAttached(context.root, status); !done) return std::unexpected(done.error());
   if (auto done = AddTables(pins, *generation & 1, status); !done)
     return std::unexpected(done.error());
+  if (config->sockets != NX_SOCKETS_NONE) {
+    auto parts = CgroupParts(context.root, loader::kAllCgroupHooks);
+    if (!parts) return std::unexpected(std::move(parts).error());
+    status.processes = *std::move(parts);
+  }
   auto tproxy = CollectTproxy(context.root, pins);
   if (!tproxy) return std::unexpected(std::move(tproxy).error());
   status.tproxy = *std::move(tproxy);
@@ -153,6 +161,7 @@ Json ToJson(const NodeStatus& status) {
           {"degraded", status.degraded()},
           {"devices", std::move(devices)},
           {"tables", std::move(tables)},
+          {"processes", ToJson(status.processes)},
           {"tproxy", status.tproxy ? status.tproxy->ToJson() : Json()}};
 }
 
@@ -172,6 +181,9 @@ void PrintTables(const NodeStatus& status) {
   for (const auto& table : status.tables)
     tables.Add({table.name, fmt::to_string(table.entries), fmt::to_string(table.max_entries)});
   fmt::print("{}\n{}", devices.Render(), tables.Render());
+  TextTable processes({{"PROCESSES"}, {"STATE"}});
+  for (const Part& part : status.processes) processes.Add({part.name, part.state});
+  if (!status.processes.empty()) fmt::print("\n{}", processes.Render());
   if (status.tproxy) fmt::print("\n{}", status.tproxy->Render());
 }
 

@@ -6,12 +6,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <set>
 #include <utility>
 
 #include "loader/attacher.h"
-#include "loader/cgroup_hooks.h"
 #include "maps/abi/probe.h"
 #include "maps/keyed_map_view.h"
 #include "userspace/cli/attached.h"
@@ -32,12 +31,6 @@ std::string PointText(const Address& address, unsigned port) {
                                            : fmt::format("[{}]:{}", text, port);
 }
 
-TproxyStatus::Part ProgramPart(std::string name, std::uint32_t id, const std::string& why) {
-  return {.name = std::move(name),
-          .there = id != 0,
-          .state = id != 0 ? fmt::format("prog {}", id) : "MISSING" + why};
-}
-
 Result<> AddHooks(const loader::PinRoot& root, TproxyStatus& status) {
   const auto pins = loader::ListLinkPins(root);
   if (!pins) return std::unexpected(pins.error());
@@ -46,14 +39,11 @@ Result<> AddHooks(const loader::PinRoot& root, TproxyStatus& status) {
     if (pin.ifindex != loader::kLoopbackIndex) continue;
     if (auto done = AddAttached(root, pin, loopback); !done) return done;
   }
-  status.parts.push_back(ProgramPart("lo ingress", loopback[0], ""));
+  status.parts.push_back(ProgramPart("lo ingress", loopback[0]));
 
-  const auto cgroup = loader::OpenCgroupRoot();
-  if (!cgroup) return std::unexpected(cgroup.error());
-  const std::string why = *cgroup ? "" : ": no cgroup v2 file system is mounted";
-  const auto connect = loader::ConnectPrograms(root);
-  status.parts.push_back(ProgramPart("cgroup connect4", connect[0], why));
-  status.parts.push_back(ProgramPart("cgroup connect6", connect[1], why));
+  auto connect = CgroupParts(root, loader::kConnectHooks);
+  if (!connect) return std::unexpected(std::move(connect).error());
+  std::ranges::move(*connect, std::back_inserter(status.parts));
   return {};
 }
 
@@ -83,8 +73,7 @@ Result<> AddRouting(const std::set<std::pair<Family, std::uint32_t>>& marks, Tpr
     const std::string name =
         there ? route->ToString()
               : fmt::format("ip {}route local default dev lo table {}", which, rule->table);
-    if (std::ranges::find(status.parts, name, &TproxyStatus::Part::name) == status.parts.end())
-      add(name, there);
+    if (std::ranges::find(status.parts, name, &Part::name) == status.parts.end()) add(name, there);
   }
   return {};
 }
@@ -94,10 +83,7 @@ Result<> AddRouting(const std::set<std::pair<Family, std::uint32_t>>& marks, Tpr
 bool TproxyStatus::degraded() const { return !std::ranges::all_of(parts, &Part::there); }
 
 Json TproxyStatus::ToJson() const {
-  Json list = Json::array();
-  for (const Part& part : parts)
-    list.push_back({{"name", part.name}, {"there", part.there}, {"state", part.state}});
-  return {{"probes", probes}, {"proxies", proxies}, {"parts", std::move(list)}};
+  return {{"probes", probes}, {"proxies", proxies}, {"parts", cli::ToJson(parts)}};
 }
 
 std::string TproxyStatus::Render() const {

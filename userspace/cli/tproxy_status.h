@@ -9,20 +9,16 @@
 
 #include "loader/pin_root.h"
 #include "userspace/base/result.h"
+#include "userspace/cli/hook_status.h"
 #include "userspace/cli/pinned_maps.h"
 
 namespace natrix::cli {
 
 // What steers kubelet probes to their proxy, part by part.
 struct TproxyStatus {
-  struct Part {
-    std::string name;  // "lo ingress", "ip rule fwmark 0x90003/0x90003"
-    bool there = false;
-    std::string state;  // "prog 12", "MISSING: ..."
-  };
   std::size_t probes = 0;
   std::vector<std::string> proxies;  // "172.18.0.3:8102"
-  std::vector<Part> parts;
+  std::vector<Part> parts;           // "lo ingress", "ip rule fwmark 0x90003/0x90003", ...
 
   bool degraded() const;
   nlohmann::ordered_json ToJson() const;

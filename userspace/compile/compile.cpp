@@ -40,6 +40,11 @@ nx_detect DetectionOf(const model::KubeProxy& proxy) {
 }
 
 // Whether what comes in by it is the cluster's own.
+nx_sockets SocketsOf(const model::Config& config) {
+  if (!model::TranslatesCalls(config)) return NX_SOCKETS_NONE;
+  return config.kube_proxy.socket_lb == model::SocketLb::kAll ? NX_SOCKETS_ALL : NX_SOCKETS_NODE;
+}
+
 bool IsClusters(const model::KubeProxy& proxy, const std::string& device) {
   return (proxy.detect == model::DetectLocal::kBridgeInterface && device == proxy.device) ||
          (proxy.detect == model::DetectLocal::kInterfaceNamePrefix &&
@@ -72,6 +77,8 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.masquerade_all = config.kube_proxy.masquerade_all;
   scalars.services = !config.services.empty();
   scalars.node_ports = services.at_any_address > 0;
+  scalars.localhost_node_ports = config.kube_proxy.localhost_node_ports;
+  scalars.sockets = SocketsOf(config);
   return scalars;
 }
 

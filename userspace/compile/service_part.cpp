@@ -158,9 +158,8 @@ class Maker {
       return With(value, kind, flags | NX_SERVICE_EXTERNAL | more, service_.external_policy);
     };
     add(service_.external_ips, external(NX_SERVICE_EXTERNAL_IP, 0));
-    const bool sources = AddSources(family, value.number);
-    add(service_.load_balancer_ips,
-        external(NX_SERVICE_LOAD_BALANCER, sources ? NX_SERVICE_SOURCES : 0));
+    const unsigned sources = AddSources(family, value.number);
+    add(service_.load_balancer_ips, external(NX_SERVICE_LOAD_BALANCER, sources));
     if (port.node_port == 0) return;
     const nx_service node = external(NX_SERVICE_NODE_PORT, 0);
     part_.node_ports.emplace_back(key(AnyOf(family), port.node_port), node);
@@ -180,9 +179,9 @@ class Maker {
     return value;
   }
 
-  // KUBE-FW; false: everybody may call.
-  bool AddSources(Family family, std::uint32_t number) {
-    if (!model::FirstOf(service_.load_balancer_ips, family)) return false;
+  // KUBE-FW; the flags that say so: none, and everybody may call.
+  unsigned AddSources(Family family, std::uint32_t number) {
+    if (!model::FirstOf(service_.load_balancer_ips, family)) return 0;
     const auto node = model::FirstOf(node_.addresses, family);
     bool any = false, from_node = false;
     const auto add = [&](const Prefix& prefix) {
@@ -201,7 +200,10 @@ class Maker {
     if (from_node)
       for (const Address& address : service_.load_balancer_ips)
         if (address.family() == family) add(Prefix::Of(address));
-    return any;
+    unsigned flags = 0;
+    if (any) flags |= NX_SERVICE_SOURCES;
+    if (from_node) flags |= NX_SERVICE_NODE_MAY;
+    return flags;
   }
 
   template <typename K, typename V>

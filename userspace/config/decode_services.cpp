@@ -97,13 +97,14 @@ void DecodeKubeProxy(const Mapping& map, Decoded& out) {
   model::KubeProxy& proxy = out.config.kube_proxy;
   DecodeDetection(map, out);
   map.IntoList(proxy.node_port_addresses, nullptr, "nodePortAddresses", ReadRange);
+  DecodeChoice(map, "socketLB", proxy.socket_lb);
   if (const auto iptables = map.Sub("iptables")) {
     iptables->Into(proxy.masquerade_all, "masqueradeAll", ReadBool);
     const Span where = iptables->Into(proxy.localhost_node_ports, "localhostNodePorts", ReadBool);
-    if (proxy.localhost_node_ports && where.end != 0)
+    if (proxy.localhost_node_ports && where.end != 0 && proxy.socket_lb == model::SocketLb::kOff)
       map.diagnostics().Warn(where, "NodePorts are not reached at 127.0.0.1",
-                             "natrix translates what comes in by a device, and nothing does for a "
-                             "loopback address: write `false`");
+                             "nothing comes in by a device for a loopback address, and with "
+                             "`socketLB: off` nobody looks at sockets: write `false`");
   }
 }
 

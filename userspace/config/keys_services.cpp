@@ -37,9 +37,13 @@ std::vector<Key> ServiceKeys() {
      .example = "true", .text = "Everything that calls a ClusterIP is masqueraded."},
     {.path = "kubeProxy.iptables.localhostNodePorts", .type = Type::kBool, .fallback = "true",
      .example = "false",
-     .text = "Whether the node's own processes reach NodePorts at 127.0.0.1. They do not, whatever "
-             "is written, and `true` is warned of: natrix translates what comes in by a device, and "
-             "nothing does for a loopback address."},
+     .text = "Whether the node's own processes reach NodePorts at 127.0.0.1 (IPv4, while "
+             "`nodePortAddresses` names no addresses of that family). From elsewhere nobody does."},
+    {.path = "kubeProxy.socketLB", .type = Type::kChoice, .fallback = "node", .example = "all",
+     .text = "Whose calls of Services are translated where they are made, in the socket: those of the "
+             "`node`'s own processes; of `all`, pods too, at ClusterIPs; or `off`, nobody's. A natrix word. What comes "
+             "in by a device is translated in any case; what the node itself sends, here only.",
+     .choices = {"node", "all", "off"}},
 
     {.path = "services", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: web, clusterIPs: [10.96.0.10], ports: [{port: 80}]}]",

@@ -101,7 +101,10 @@ Result<> Daemon::LoadDatapath(const model::Flows& flows) {
   if (!attacher) return std::unexpected(std::move(attacher).error());
   attacher_ = *std::move(attacher);
   log_.info("attach method={}", attacher_->method());
-  auto probes = ProbeSteering::Create(root_, *attacher_, datapath_->programs(), log_);
+  auto processes = ProcessHooks::Create(root_, datapath_->programs(), log_);
+  if (!processes) return std::unexpected(std::move(processes).error());
+  processes_.emplace(*std::move(processes));
+  auto probes = ProbeSteering::Create(*attacher_, datapath_->programs(), log_);
   if (!probes) return std::unexpected(std::move(probes).error());
   probes_.emplace(*std::move(probes));
   return {};
@@ -261,7 +264,9 @@ Result<> Daemon::Adopt(model::Config config) {
 }
 
 Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& wanted) {
-  // Nobody is sent to a proxy that the map does not know, before or after.
+  // Nobody is sent to a proxy that the map does not know, before or after.  Where Services keep the
+  // hooks that mark connections for it, a mark leads nowhere for a moment; nor did its pod.
+  processes_->Prepare(config);
   bool probes = config.tproxy.probes.empty() && probes_->Follow(config);
   // A device has its entry in nx_device as long as it has our programs.
   DetachUnwanted(wanted);
@@ -274,6 +279,7 @@ Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& want
               std::chrono::duration_cast<std::chrono::microseconds>(report->in_force).count());
   const bool attached = AttachWanted(wanted);
   if (!config.tproxy.probes.empty()) probes = probes_->Follow(config);
+  processes_->Follow(config);
   if (attached && probes && !other_method_removed_) RemoveOtherMethod();
   return {};
 }
@@ -360,7 +366,8 @@ void Daemon::RemoveOtherMethod() {
 
 std::string Daemon::StatusLine() const {
   return fmt::format("devices={} generation={} method={} failed={}", managed_.size(), generation_,
-                     attacher_->method(), attach_errors_.size() + probes_->failed());
+                     attacher_->method(),
+                     attach_errors_.size() + probes_->failed() + processes_->failed());
 }
 
 }  // namespace natrix::daemon

@@ -22,6 +22,7 @@
 #include "userspace/daemon/metrics_server.h"
 #include "userspace/daemon/notify.h"
 #include "userspace/daemon/probe_steering.h"
+#include "userspace/daemon/process_hooks.h"
 #include "userspace/daemon/repair_brake.h"
 #include "userspace/daemon/udp_release.h"
 #include "userspace/model/config.h"
@@ -104,6 +105,7 @@ class Daemon {
   std::optional<UdpRelease> udp_release_;
   MetricsServer metrics_;  // behind datapath_: it borrows fds
   std::unique_ptr<loader::Attacher> attacher_;
+  std::optional<ProcessHooks> processes_;
   std::optional<ProbeSteering> probes_;
   std::map<std::uint32_t, Managed> managed_;            // by ifindex
   std::set<std::uint32_t> suspects_;                    // devices whose attachment may be lost

@@ -8,37 +8,24 @@ namespace natrix::daemon {
 
 using loader::kLoopbackIndex;
 
-Result<ProbeSteering> ProbeSteering::Create(const loader::PinRoot& root, loader::Attacher& attacher,
+Result<ProbeSteering> ProbeSteering::Create(loader::Attacher& attacher,
                                             const loader::ProgramFds& programs,
                                             spdlog::logger& log) {
-  loader::ConnectHooks hooks(root);
-  if (auto adopted = hooks.Adopt(); !adopted)
-    return Fail(std::move(adopted).error(), "adopt what is attached");
   auto watch = shim::WatchRouting();
   if (!watch) return std::unexpected(std::move(watch).error());
-  return ProbeSteering(std::move(hooks), *std::move(watch), attacher, programs, log);
+  return ProbeSteering(*std::move(watch), attacher, programs, log);
 }
 
-ProbeSteering::ProbeSteering(loader::ConnectHooks hooks, Rtnetlink watch,
-                             loader::Attacher& attacher, const loader::ProgramFds& programs,
-                             spdlog::logger& log)
-    : hooks_(std::move(hooks)),
-      watch_(std::move(watch)),
-      attacher_(attacher),
-      programs_(programs),
-      log_(log) {}
+ProbeSteering::ProbeSteering(Rtnetlink watch, loader::Attacher& attacher,
+                             const loader::ProgramFds& programs, spdlog::logger& log)
+    : watch_(std::move(watch)), attacher_(attacher), programs_(programs), log_(log) {}
 
 bool ProbeSteering::Follow(const model::Config& config) {
   if (config.tproxy.table != table_) table_.reset();
-  const bool probes = !config.tproxy.probes.empty();
-  // A connection is marked only when the mark leads somewhere, and to somebody; with IPVS the same
-  // hooks refuse what no Service has.
-  if (!probes && !config.ipvs) LeaveConnect();
-  if (probes)
+  if (!config.tproxy.probes.empty())
     Install(config);
   else if (installed_ || !looked_ || !errors_.empty())
     Remove();
-  if (probes || config.ipvs) Note("connect", FollowConnect());
   looked_ = true;
   return errors_.empty();
 }
@@ -60,12 +47,6 @@ void ProbeSteering::Remove() {
   if ((removed && *removed > 0) || (had && done))
     log_.info("probes steering removed, rules and routes={}", removed.value_or(0));
   installed_ = !errors_.empty();
-}
-
-void ProbeSteering::LeaveConnect() {
-  const auto detached = hooks_.Detach();
-  Note("connect", detached ? Result<>() : std::unexpected(detached.error()));
-  if (detached && *detached) log_.info("connect hooks removed");
 }
 
 Result<> ProbeSteering::FollowLoopback() {
@@ -96,16 +77,6 @@ Result<> ProbeSteering::FollowRouting(const model::Config& config) {
   }
   written_ = wanted;
   table_ = config.tproxy.table;
-  return {};
-}
-
-Result<> ProbeSteering::FollowConnect() {
-  auto outcome = hooks_.Attach(programs_.connect);
-  if (!outcome) return std::unexpected(std::move(outcome).error());
-  if (outcome->created)
-    log_.info("attach cgroup={} hooks=connect4,connect6 new", hooks_.path());
-  else if (outcome->replaced)
-    log_.info("attach hooks=connect4,connect6 adopted");
   return {};
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 
 #include "loader/attacher.h"
-#include "loader/cgroup_hooks.h"
 #include "loader/object.h"
 #include "userspace/base/result.h"
 #include "userspace/base/rtnetlink.h"
@@ -19,13 +18,13 @@
 
 namespace natrix::daemon {
 
-// What takes kubelet probes to their proxy, beside the map that lists them: the hook of `lo`,
-// rules and routes, and the hooks that see processes connect.  Present while the configuration
-// lists probes.  A part that fails is logged once and tried again each time; the others work on.
+// What takes kubelet probes to their proxy, beside the map that lists them and the hooks that see
+// processes connect: the hook of `lo`, rules and routes.  Present while the configuration lists
+// probes.  A part that fails is logged once and tried again each time; the others work on.
 class ProbeSteering {
  public:
   // Takes up what an earlier process left.  All that is borrowed must outlive this.
-  static Result<ProbeSteering> Create(const loader::PinRoot& root, loader::Attacher& attacher,
+  static Result<ProbeSteering> Create(loader::Attacher& attacher,
                                       const loader::ProgramFds& programs, spdlog::logger& log);
 
   // Makes the kernel have what these probes need, none included.  To be called before the map
@@ -42,18 +41,15 @@ class ProbeSteering {
   bool OnRemoval();
 
  private:
-  ProbeSteering(loader::ConnectHooks hooks, Rtnetlink watch, loader::Attacher& attacher,
-                const loader::ProgramFds& programs, spdlog::logger& log);
+  ProbeSteering(Rtnetlink watch, loader::Attacher& attacher, const loader::ProgramFds& programs,
+                spdlog::logger& log);
   void Install(const model::Config& config);
   void Remove();
-  void LeaveConnect();
   Result<> FollowLoopback();
   Result<> FollowRouting(const model::Config& config);
-  Result<> FollowConnect();
   void Note(const std::string& part, const Result<>& done);
   void CountRepair();
 
-  loader::ConnectHooks hooks_;
   Rtnetlink watch_;
   loader::Attacher& attacher_;
   loader::ProgramFds programs_;

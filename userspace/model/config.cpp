@@ -11,6 +11,10 @@ std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family fam
   return *found;
 }
 
+bool TranslatesCalls(const Config& config) {
+  return !config.services.empty() && config.kube_proxy.socket_lb != SocketLb::kOff;
+}
+
 bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {
   bool listed = false;
   for (const Prefix& range : node_port_addresses) {

@@ -185,4 +185,7 @@ struct Config {
   Timeouts timeout_seconds = kDefaultTimeouts;
 };
 
+// Whether calls of Services are translated where processes make them.
+bool TranslatesCalls(const Config& config);
+
 }  // namespace natrix::model

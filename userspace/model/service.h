@@ -65,6 +65,9 @@ enum class DetectLocal {
   kInterfaceNamePrefix,  // detectLocal.interfaceNamePrefix
 };
 
+// Whose calls of Services are translated where they are made.
+enum class SocketLb { kNode, kAll, kOff };
+
 struct KubeProxy {
   DetectLocal detect = DetectLocal::kNone;
   std::vector<Prefix> cluster_cidrs;  // of kClusterCidr
@@ -72,6 +75,7 @@ struct KubeProxy {
   bool masquerade_all = false;
   std::vector<Prefix> node_port_addresses;  // empty: all
   bool localhost_node_ports = true;
+  SocketLb socket_lb = SocketLb::kNode;
 
   friend bool operator==(const KubeProxy&, const KubeProxy&) = default;
 };

@@ -11,6 +11,7 @@
 #include "maps/abi/reason.h"
 #include "maps/abi/service.h"
 #include "maps/abi/set.h"
+#include "maps/abi/socket.h"
 #include "maps/abi/subnet.h"
 
 struct nx_addr w_addr;
@@ -59,6 +60,12 @@ struct nx_source w_source;
 struct nx_service_name w_service_name;
 struct nx_affinity_key w_affinity_key;
 struct nx_affinity w_affinity;
+
+struct nx_peer w_peer;
+struct nx_socket_key w_socket_key;
+struct nx_socket w_socket;
+enum nx_socket_way w_socket_way;
+enum nx_sockets w_sockets;
 
 struct nx_probe_key w_probe_key;
 struct nx_probe w_probe;
