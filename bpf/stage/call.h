@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <bpf/bpf_endian.h>
 #include <linux/in.h>
 
 #include "bpf/lib/call.h"
@@ -48,8 +49,32 @@ static __always_inline void call_client(struct nx_addr *client, __u64 netns)
 	word[3] = (__u32)(netns >> 32);
 }
 
-/* As service_of(), and NodePorts at 127.0.0.1 for the node's own processes;
- * the kernel takes 0.0.0.0 for that.
+/* NodePorts and host ports at 127.0.0.1, where they are there. */
+static __always_inline struct nx_service *
+loopback_service(const struct nx_config *config, const struct nx_pkt *pkt)
+{
+	struct nx_service_key key = { .addr = pkt->tuple.dst,
+				      .port = pkt->tuple.dport,
+				      .proto = pkt->tuple.proto };
+	struct nx_service *service;
+
+	if (is_any(&key.addr, pkt->v6))
+		addr_set_v4(&key.addr, bpf_htonl(INADDR_LOOPBACK));
+	service = service_at(pkt->side, &key);
+	if (!service && config->node_ports)
+		service = node_port_of(pkt->side, &pkt->tuple, pkt->v6);
+	if (!service)
+		return NULL;
+	if (service->flags & NX_SERVICE_HOST_PORT)
+		return service->flags & NX_SERVICE_LOOPBACK ? service : NULL;
+	return service->kind == NX_SERVICE_NODE_PORT &&
+			       !config->localhost_node_ports ?
+		       NULL :
+		       service;
+}
+
+/* As service_of(), and what the node's own processes call at 127.0.0.1; the
+ * kernel takes 0.0.0.0 for that.
  */
 static __always_inline struct nx_service *
 called_service(const struct nx_config *config, const struct nx_pkt *pkt,
@@ -57,10 +82,9 @@ called_service(const struct nx_config *config, const struct nx_pkt *pkt,
 {
 	const struct nx_addr *to = &pkt->tuple.dst;
 
-	if (node && !pkt->v6 && config->node_ports &&
-	    config->localhost_node_ports &&
+	if (node && !pkt->v6 &&
 	    (is_loopback(to, pkt->v6) || is_any(to, pkt->v6)))
-		return node_port_of(pkt->side, &pkt->tuple, pkt->v6);
+		return loopback_service(config, pkt);
 	return service_of(pkt->side, config, &pkt->tuple, pkt->v6);
 }
 
@@ -72,7 +96,8 @@ static __always_inline bool call_belongs_here(const struct nx_config *config,
 					      __u32 flags, bool node)
 {
 	return node ||
-	       (!(flags & NX_SERVICE_EXTERNAL) && !config->masquerade_all);
+	       (!(flags & (NX_SERVICE_EXTERNAL | NX_SERVICE_HOST_PORT)) &&
+		!config->masquerade_all);
 }
 
 /* What becomes of a call of a Service without an endpoint.  KUBE-SERVICES is

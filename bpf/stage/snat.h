@@ -9,13 +9,57 @@
 #include "bpf/lib/source.h"
 
 /* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
- * mangle's drop of orphans and Calico's cali-fip-snat.  First match wins.
+ * mangle's drop of orphans, Calico's cali-fip-snat, Docker's and CNI portmap's
+ * (facts/kube-proxy-calico.md 3); CNI's ipMasq comes last.  First match wins.
  *
  *   reads    pkt->tuple, ->opens, ->side, membership of both ends
  *   writes   snat, all of it; skb->mark under the mask of a policy's decision
- *   maps     nx_fip, nx_subnet, nx_policy (lookup)
+ *   maps     nx_fip, nx_subnet, nx_policy, nx_device, nx_local (lookup)
  *   returns  0 always; snat->what says it
  */
+/* MASQUERADE without --random-fully, and nobody clears the mark. */
+static __always_inline void snat_as_found(struct nx_snat *snat,
+					  enum nx_reason why)
+{
+	snat->masquerade = 1;
+	snat->keep_port = 1;
+	snat->keep_mark = 1;
+	snat->why = why;
+}
+
+static __always_inline bool is_multicast(const struct nx_addr *addr, bool v6)
+{
+	return v6 ? addr->byte[0] == 0xff : (addr->byte[12] & 0xf0) == 0xe0;
+}
+
+/* Docker's: what leaves a bridge's subnet (`network`, or 0) by another device;
+ * without userland proxy what the node sends into the bridge, and a container
+ * that reached its own host port.
+ */
+NX_GLOBAL int snat_of_bridge(__u32 ifindex, const struct nx_pkt *pkt,
+			     __u32 network, struct nx_snat *snat)
+{
+	struct nx_device *device = bpf_map_lookup_elem(&nx_device, &ifindex);
+	struct nx_addr src;
+	__u32 bridge;
+
+	if (!pkt || !snat || !device)
+		return 0;
+	bridge = device->bridge[pkt->side & 1];
+	if (network && network != (bridge & NX_BRIDGE_NUMBER)) {
+		snat_as_found(snat, NX_R_MASQ_BRIDGE);
+		return 1;
+	}
+	if (!(bridge & NX_BRIDGE_NO_PROXY))
+		return 0;
+	src = pkt->tuple.src;
+	if (!addr_eq(&src, &pkt->tuple.dst) &&
+	    !bpf_map_lookup_elem(&nx_local, &src))
+		return 0;
+	snat_as_found(snat, NX_R_MASQ_NO_PROXY);
+	return 1;
+}
+
 static __always_inline void snat_rules(struct __sk_buff *skb,
 				       const struct nx_pkt *pkt,
 				       const struct nx_config *config,
@@ -29,6 +73,7 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 	snat->what = NX_SNAT_KEEP;
 	snat->masquerade = 0;
 	snat->keep_port = config->port_choice == NX_PORT_KEEP;
+	snat->keep_mark = 0;
 
 	if (!to.subnets)
 		subnet = subnet_of(pkt->side, from.subnet);
@@ -42,6 +87,14 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->what = NX_SNAT_TO;
 		snat->why = NX_R_FIP_SNAT;
 		snat->keep_port = 1;
+		return;
+	}
+	if (config->networks &&
+	    snat_of_bridge(skb->ifindex, pkt, from.bridged ? from.network : 0,
+			   snat))
+		return;
+	if (mark & config->mark_host_port) { /* CNI-HOSTPORT-MASQ */
+		snat_as_found(snat, NX_R_MASQ_HOST_PORT);
 		return;
 	}
 	if (mark & config->mark_masquerade) {
@@ -107,6 +160,11 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		return;
 	}
 nothing:
+	if (from.ip_masq && from.network != to.network &&
+	    !is_multicast(&pkt->tuple.dst, pkt->v6)) {
+		snat_as_found(snat, NX_R_MASQ_POD);
+		return;
+	}
 	snat->why = NX_R_KEEP;
 kept:
 	/* No memory needed of what nothing is translated to.  A Service may
