@@ -64,6 +64,10 @@ enum nx_service_kind {
 	NX_SERVICE_NODE_PORT,
 	NX_SERVICE_PORTMAP, /* CNI portmap's */
 	NX_SERVICE_DOCKER,
+	/* Not called at all: a container's own address and port, which Docker
+	 * masquerades when it reached itself there.  With HOST_PORT.
+	 */
+	NX_SERVICE_HAIRPIN,
 } __attribute__((packed));
 
 struct nx_service {

@@ -27,15 +27,22 @@ class HostPortOracle : public ServiceOracle {
   void Publish(bool userland_proxy, std::vector<model::PortMapping> ports);
   void Publish(bool userland_proxy) { Publish(userland_proxy, {{{}, kHostPort, kContainerPort}}); }
 
-  PacketSpec To(const std::string& src, const std::string& dst,
-                std::uint16_t port = kHostPort) const {
-    return Call(src, dst, port);
+  // Each from a port of its own, so that none is another one's flow.
+  PacketSpec Fresh(PacketSpec call) {
+    call.sport = next_port_++;
+    return call;
+  }
+  PacketSpec To(const std::string& src, const std::string& dst, std::uint16_t port = kHostPort) {
+    return Fresh(Call(src, dst, port));
   }
   Arrival AtPod1(const std::string& src) const { return {Place::kPod1, src, cast().pod1}; }
   // Masqueraded by the bridge's device, for the mark.
   Arrival Marked() const { return {Place::kPod1, cast().join, cast().pod1, false, kHostPortMark}; }
   // It comes in for the node itself, where nobody listens: both say so.
   void IsTheNodes(Place from, const PacketSpec& call);
+
+ private:
+  std::uint16_t next_port_ = 40000;
 };
 
 }  // namespace natrix::oracle

@@ -30,6 +30,8 @@ const char* KindOf(nx_service_kind kind) {
       return "HostPort";
     case NX_SERVICE_DOCKER:
       return "Docker";
+    case NX_SERVICE_HAIRPIN:
+      break;
   }
   return "?";
 }

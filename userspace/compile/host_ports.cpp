@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "userspace/compile/networks.h"
 
 namespace natrix::compile {
@@ -75,6 +77,22 @@ nx_service ValueOf(const model::HostPortRules& rules, std::uint32_t number, bool
   return value;
 }
 
+// Two host ports may be of one container port.
+void AddHairpin(ServicePart& part, const model::PortOfService& port, Family family) {
+  const nx_service_key key{.addr = model::FirstOf(part.service->cluster_ips, family)->bytes,
+                           .port = htons(port.port),
+                           .proto = port.protocol,
+                           .pad = 0};
+  const auto same = [&](const auto& entry) {
+    return __builtin_memcmp(&entry.first, &key, sizeof(key)) == 0;
+  };
+  if (std::ranges::any_of(part.entries.service, same)) return;
+  nx_service value{};
+  value.kind = NX_SERVICE_HAIRPIN;
+  value.flags = NX_SERVICE_HOST_PORT;
+  part.entries.service.emplace_back(key, value);
+}
+
 void AddHostPort(ServicePart& part, std::size_t index, Family family, std::uint32_t number) {
   const Service& service = *part.service;
   const model::HostPortRules& rules = *service.host_ports;
@@ -94,6 +112,7 @@ void AddHostPort(ServicePart& part, std::size_t index, Family family, std::uint3
       nx_service_key{
           .addr = at.bytes, .port = htons(port.node_port), .proto = port.protocol, .pad = 0},
       ValueOf(rules, number, masquerades));
+  if (rules.docker && rules.loopback) AddHairpin(part, port, family);
   part.entries.backend.emplace_back(
       nx_backend_key{.service = number, .index = 0, .list = NX_BACKENDS_ALL, .pad = 0},
       nx_backend{model::FirstOf(service.cluster_ips, family)->bytes, htons(port.port), {}});

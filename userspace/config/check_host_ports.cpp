@@ -173,7 +173,8 @@ void CheckContainers(const Decoded& decoded, Taken& taken, Diagnostics& diagnost
   }
 }
 
-void CheckBridge(const Decoded& decoded, std::size_t i, Taken& taken, Diagnostics& diagnostics) {
+void CheckBridge(const Decoded& decoded, std::size_t i, Taken& taken,
+                 std::map<std::string, Span>& owners, Diagnostics& diagnostics) {
   const model::DockerBridge& bridge = decoded.config.docker.bridges[i];
   const Places::DockerBridge& places = decoded.places.docker[i];
   std::map<std::string, Span> names;
@@ -182,6 +183,13 @@ void CheckBridge(const Decoded& decoded, std::size_t i, Taken& taken, Diagnostic
     const Places::Container& where = places.containers[j];
     CheckName(names, container.name, where.name, "container of the bridge", diagnostics);
     CheckAddresses(container.addresses, where.addresses, decoded, diagnostics);
+    for (std::size_t k = 0; k < container.addresses.size(); ++k)
+      if (const auto [first, is_new] =
+              owners.emplace(container.addresses[k].ToString(), where.addresses[k]);
+          !is_new)
+        diagnostics.Error(where.addresses[k],
+                          fmt::format("{} is another container's", first->first),
+                          FirstAt(first->second, diagnostics));
     for (std::size_t k = 0; k < container.addresses.size(); ++k)
       if (!bridge.subnets.empty() &&
           std::ranges::none_of(bridge.subnets, [&](const Prefix& subnet) {
@@ -243,11 +251,11 @@ void CheckHostPorts(const Decoded& decoded, Diagnostics& diagnostics) {
   if (decoded.config.host_ports.empty() && decoded.config.docker.bridges.empty()) return;
   Taken taken(decoded, diagnostics);
   CheckContainers(decoded, taken, diagnostics);
-  std::map<std::string, Span> bridges;
+  std::map<std::string, Span> bridges, owners;
   for (std::size_t i = 0; i < decoded.config.docker.bridges.size(); ++i) {
     CheckName(bridges, decoded.config.docker.bridges[i].name, decoded.places.docker[i].name,
               "bridge", diagnostics);
-    CheckBridge(decoded, i, taken, diagnostics);
+    CheckBridge(decoded, i, taken, owners, diagnostics);
   }
   CheckSubnets(decoded, diagnostics);
   CheckNetworks(decoded, diagnostics);

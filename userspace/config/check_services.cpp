@@ -234,8 +234,8 @@ void AddHostPorts(const Decoded& decoded, Costs& called, Costs& numbers, Costs& 
                   Costs& ranges) {
   const auto add = [&](const Places::Container& container) {
     const std::size_t cost = container.mappings.size() * container.addresses.size();
-    for (Costs* costs : {&called, &numbers, &backends, &ranges})
-      costs->emplace_back(container.name, cost);
+    called.emplace_back(container.name, 2 * cost);
+    for (Costs* costs : {&numbers, &backends, &ranges}) costs->emplace_back(container.name, cost);
   };
   for (const Places::Container& container : decoded.places.host_ports) add(container);
   for (const Places::DockerBridge& bridge : decoded.places.docker)
