@@ -60,19 +60,20 @@ std::vector<PortMapping> AnyMappings(Dice& dice, std::uint32_t& number) {
   return mappings;
 }
 
-void AddContainer(Dice& dice, Config& config, std::uint32_t& number) {
+// `wide`: its network holds the other subnets, too.  Networks with ipMasq do not overlap.
+void AddContainer(Dice& dice, Config& config, bool wide, bool may_masquerade,
+                  std::uint32_t& number) {
   const auto pod = static_cast<Place>(dice.Below(3));
   const int subnet = static_cast<int>(dice.Below(2));
   model::HostPorts ports{.container = fmt::format("c{}", number),
                          .addresses = {},
                          .mappings = AnyMappings(dice, number)};
-  const bool wide = dice.Chance(20);  // its network holds the other subnets, too
   for (const Family family : kFamilies)
     ports.addresses.push_back({AddressOf(PodAddress(family, pod, subnet)),
                                family == Family::kIpv4 ? (wide ? 14 : 16) : (wide ? 42 : 64)});
   ports.snat = dice.Chance(85);
   ports.masq_all = ports.snat && dice.Chance(15);
-  ports.ip_masq = dice.Chance(35);
+  ports.ip_masq = may_masquerade && dice.Chance(35);
   config.host_ports.push_back(std::move(ports));
 }
 
@@ -86,7 +87,7 @@ void AddDocker(Dice& dice, Config& config, std::uint32_t& number) {
           {AddressOf(SubnetBase(family, subnet)), family == Family::kIpv4 ? 16 : 64});
   const std::uint32_t count = dice.Below(4);
   for (std::uint32_t i = 0; i < count; ++i) {
-    const auto pod = static_cast<Place>(dice.Below(3));
+    const auto pod = static_cast<Place>(i);  // nobody else's address
     const int subnet = static_cast<int>(dice.Below(static_cast<std::uint32_t>(subnets)));
     model::DockerContainer container{
         .name = fmt::format("d{}", number), .addresses = {}, .ports = AnyMappings(dice, number)};
@@ -126,7 +127,8 @@ Config GenerateHostPorts(Dice& dice) {
   std::uint32_t number = 0;
   const bool docker = dice.Chance(50);
   const std::uint32_t count = docker ? dice.Below(4) : dice.Between(1, 6);
-  for (std::uint32_t i = 0; i < count; ++i) AddContainer(dice, config, number);
+  const bool wide = dice.Chance(30);
+  for (std::uint32_t i = 0; i < count; ++i) AddContainer(dice, config, wide, !docker, number);
   if (docker) AddDocker(dice, config, number);
   const config::Loaded loaded = config::LoadText("generated", YamlText(config));
   if (!loaded) throw support::SetupError(loaded.Render() + YamlText(config));

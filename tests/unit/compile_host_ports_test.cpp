@@ -73,7 +73,7 @@ std::vector<std::string> Mapped(const model::Config& config) {
 TEST(HostPorts, AreEverywhereInBothFamiliesAndMarkTheirNetwork) {
   EXPECT_THAT(Mapped(With(Container({{{}, 8080, 80}}))),
               UnorderedElementsAre("0.0.0.0:8080/6 -> 10.88.0.5:80 from 10.88.0.0/16 loopback",
-                                   "[::]:8080/6 -> [fd00:88::5]:80 from fd00:88::/64 loopback"));
+                                   ":::8080/6 -> fd00:88::5:80 from fd00:88::/64 loopback"));
 }
 
 TEST(HostPorts, AHostIpIsOfItsFamily) {

@@ -208,19 +208,33 @@ void CheckBridge(const Decoded& decoded, std::size_t i, Taken& taken,
                       "nothing would be translated: add it to \"node.podDevices\"");
 }
 
+// An address is in one network that is masqueraded.  Containers may share one.
 void CheckSubnets(const Decoded& decoded, Diagnostics& diagnostics) {
-  std::vector<std::pair<Prefix, Span>> seen;
-  for (std::size_t i = 0; i < decoded.config.docker.bridges.size(); ++i)
-    for (std::size_t j = 0; j < decoded.config.docker.bridges[i].subnets.size(); ++j) {
-      const Prefix& subnet = decoded.config.docker.bridges[i].subnets[j];
-      const Span where = decoded.places.docker[i].subnets[j];
-      for (const auto& [other, first] : seen)
-        if (other.Contains(subnet) || subnet.Contains(other))
-          diagnostics.Error(
-              where, fmt::format("{} overlaps {}", subnet.ToString(), other.ToString()),
-              fmt::format("the other one is at {}", diagnostics.PlaceOf(first)));
-      seen.emplace_back(subnet, where);
+  struct Network {
+    Prefix prefix;
+    bool docker;
+    Span where;
+  };
+  std::vector<Network> seen;
+  const auto add = [&](const Prefix& prefix, bool docker, Span where) {
+    for (const Network& other : seen) {
+      if (!docker && !other.docker && other.prefix == prefix) return;
+      if (!other.prefix.Contains(prefix) && !prefix.Contains(other.prefix)) continue;
+      diagnostics.Error(where,
+                        fmt::format("{} overlaps {}", prefix.ToString(), other.prefix.ToString()),
+                        fmt::format("the other one is at {}", diagnostics.PlaceOf(other.where)));
+      return;
     }
+    seen.push_back({prefix, docker, where});
+  };
+  for (std::size_t i = 0; i < decoded.config.docker.bridges.size(); ++i)
+    for (std::size_t j = 0; j < decoded.config.docker.bridges[i].subnets.size(); ++j)
+      add(decoded.config.docker.bridges[i].subnets[j], true, decoded.places.docker[i].subnets[j]);
+  for (std::size_t i = 0; i < decoded.config.host_ports.size(); ++i)
+    for (std::size_t j = 0; j < decoded.config.host_ports[i].addresses.size(); ++j)
+      if (decoded.config.host_ports[i].ip_masq)
+        add(decoded.config.host_ports[i].addresses[j].WithoutHostBits(), false,
+            decoded.places.host_ports[i].addresses[j]);
 }
 
 // nx_net.network has so many numbers.

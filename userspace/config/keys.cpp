@@ -176,7 +176,7 @@ std::vector<Key> WrittenKeys() {
      .text = "A NAT policy decided to translate."},
     {.path = "marks.policyForward", .type = Type::kMark, .fallback = "0x90002", .example = "0xa0002",
      .text = "A NAT policy decided not to translate. Neither policy mark holds all bits of the other."},
-    {.path = "marks.hostPort", .type = Type::kMark, .fallback = "0x2000", .example = "0x10000",
+    {.path = "marks.hostPort", .type = Type::kMark, .fallback = "0x2000", .example = "0x1000",
      .text = "Asks for masquerade of a host port's traffic: CNI portmap's `markMasqBit`, as a mark. "
              "Shares no bit with the others."},
 
