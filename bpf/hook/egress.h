@@ -175,9 +175,8 @@ NX_GLOBAL int egress_decided(const struct nx_pkt *pkt, struct nx_scratch *s)
 /* Takes back what a Service or host port asked for: the nat table marks a
  * flow's first packet only.
  */
-static __always_inline void egress_unmark(struct __sk_buff *skb,
-					  const struct nx_pkt *pkt,
-					  __u32 marked)
+static __always_inline void
+egress_unmark(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 marked)
 {
 	struct nx_config *config = config_of(pkt->side);
 

@@ -136,8 +136,8 @@ NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	entry_of(&s->entry, pkt, why);
 	s->entry.dst = choice.to.addr;
 	s->entry.dport = choice.to.port;
-	if (choice.masquerade || (why == NX_R_SERVICE &&
-				  skb->mark & config->mark_masquerade))
+	if (choice.masquerade ||
+	    (why == NX_R_SERVICE && skb->mark & config->mark_masquerade))
 		s->entry.flags = NX_FLOW_MASQUERADE;
 	s->sticky = choice.sticky;
 	s->sticky_index = choice.index;

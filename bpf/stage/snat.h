@@ -104,8 +104,7 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		return;
 	}
 	if (config->networks &&
-	    snat_of_bridge(skb, pkt, from.bridged ? from.network : 0,
-			   snat))
+	    snat_of_bridge(skb, pkt, from.bridged ? from.network : 0, snat))
 		return;
 	if (mark & config->mark_host_port) { /* CNI-HOSTPORT-MASQ */
 		snat_as_found(snat, NX_R_MASQ_HOST_PORT);

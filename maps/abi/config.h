@@ -47,7 +47,7 @@ struct nx_config {
 	__u8 node_ports;	   /* 1: NodePorts at any local address */
 	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */
 	enum nx_sockets sockets;   /* whose calls of Services are theirs */
-	__u8 networks; /* 1: Docker has bridges: nx_device.bridge */
+	__u8 networks;		   /* 1: Docker has bridges: nx_device.bridge */
 	__u8 pad[2];
 	__u32 mark_host_port; /* 0x2000, as CNI portmap's */
 };

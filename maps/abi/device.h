@@ -38,7 +38,7 @@ NX_ABI_SIZE(nx_device_addr, 20);
 struct nx_device {
 	char name[16];
 	enum nx_device_role role;
-	__u8 cluster; /* what comes in by it is the cluster's own: bits */
+	__u8 cluster;	/* what comes in by it is the cluster's own: bits */
 	__u8 bridge[2]; /* Docker's, under either copy: NX_BRIDGE_*; or 0 */
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
 	struct nx_device_addr addr6[NX_DEVICE_ADDRS];

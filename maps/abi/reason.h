@@ -78,7 +78,8 @@
 	  "Docker: out of its bridge's subnet")                                \
 	X(NX_R_MASQ_NO_PROXY, 50, TRANSLATE,                                   \
 	  "Docker: into the bridge, by a container to itself or the node")     \
-	X(NX_R_MASQ_POD, 51, TRANSLATE, "ipMasq: out of the container's network")
+	X(NX_R_MASQ_POD, 51, TRANSLATE,                                        \
+	  "ipMasq: out of the container's network")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -29,11 +29,11 @@ class HostPorts : public Services {
   // With the uplink, which test runs happen on, as the bridge: pods come in by it, too.
   void MakeDocker(bool proxy) {
     config.host_ports.clear();
-    model::DockerBridge bridge{.name = "eth0",
-                               .subnets = {{Ip(v6() ? "fd00:10:16::" : "10.16.0.0"), v6() ? 64 : 16}},
-                               .containers = {{.name = "web",
-                                               .addresses = {Ip(cast().pod)},
-                                               .ports = {{{}, kHostPort, 8080}}}}};
+    model::DockerBridge bridge{
+        .name = "eth0",
+        .subnets = {{Ip(v6() ? "fd00:10:16::" : "10.16.0.0"), v6() ? 64 : 16}},
+        .containers = {
+            {.name = "web", .addresses = {Ip(cast().pod)}, .ports = {{{}, kHostPort, 8080}}}}};
     config.docker = {.userland_proxy = proxy, .bridges = {bridge}};
     Apply();
   }
@@ -78,8 +78,7 @@ TEST_P(HostPorts, NothingOnTheWireCallsAPortOfTheLoopbackDevice) {
 }
 
 TEST_P(HostPorts, SctpKeepsItsPortOrIsDropped) {
-  config.host_ports[0].mappings = {{{}, kHostPort, 8080, NX_L4_SCTP},
-                                   {{}, 8081, 8081, NX_L4_SCTP}};
+  config.host_ports[0].mappings = {{{}, kHostPort, 8080, NX_L4_SCTP}, {{}, 8081, 8081, NX_L4_SCTP}};
   Apply();
   PacketSpec spec = Tcp(cast().web, cast().node);
   spec.protocol = kSctp;
@@ -104,6 +103,21 @@ TEST_P(HostPorts, DockersProxyHasTheBridgesOwn) {
   EXPECT_THAT(Call(cast().other_pod, cast().node, kHostPort), PassedFor(NX_R_LOCAL));
   MakeDocker(false);
   EXPECT_TRUE(GoesToTheContainer(Call(cast().other_pod, cast().node, kHostPort, 40001), 0));
+}
+
+TEST_P(HostPorts, WhatLeavesABridgesSubnetByAnotherDeviceIsMasqueraded) {
+  MakeDocker(true);
+  EXPECT_EQ(Run(Hook::kOut, Tcp(cast().other_pod, cast().web)).src(), cast().other_pod)
+      << "by the bridge";
+  config.docker.bridges[0].name = "br0";
+  Apply();
+  PacketSpec spec = Tcp(cast().other_pod, cast().web);
+  spec.sport = 40001;
+  const Outcome out = Run(Hook::kOut, spec, 0x1);
+  EXPECT_EQ(out.reason, NX_R_MASQ_BRIDGE);
+  EXPECT_EQ(out.src(), cast().node);
+  EXPECT_EQ(out.sport(), 40001);
+  EXPECT_EQ(out.mark, 0x1U);
 }
 
 TEST_P(HostPorts, DockerLeavesLinkLocalSourcesAlone) {

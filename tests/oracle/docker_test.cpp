@@ -45,14 +45,12 @@ TEST_P(Docker, WhatLeavesTheSubnetByAnotherDeviceIsMasqueraded) {
     config_.host_ports[0].addresses.push_back(
         {model::Address::Parse(CastOf(each).pod3).value(), each == Family::kIpv4 ? 16 : 64});
   Publish(true);
-  Converses(Place::kPod2, To(cast().pod2, cast().web),
-            {Place::kOutside, cast().node, cast().web});
+  Converses(Place::kPod2, To(cast().pod2, cast().web), {Place::kOutside, cast().node, cast().web});
   Converses(Place::kPod2, To(cast().pod2, cast().pod1), {Place::kPod1, cast().pod2, cast().pod1});
   // By the bridge, though to another subnet.
   Converses(Place::kPod2, To(cast().pod2, cast().pod3), {Place::kPod3, cast().pod2, cast().pod3});
   // pod3 is in no subnet of it.
-  Converses(Place::kPod3, To(cast().pod3, cast().web),
-            {Place::kOutside, cast().pod3, cast().web});
+  Converses(Place::kPod3, To(cast().pod3, cast().web), {Place::kOutside, cast().pod3, cast().web});
   // Answers are no calls.
   Converses(Place::kOutside, To(cast().client, cast().pod2),
             {Place::kPod2, cast().client, cast().pod2});

@@ -58,15 +58,14 @@ void AddEntries(Table& nat, const HostPorts& ports) {
       if (mapping.protocol == protocol) numbers.push_back(mapping.host_port);
     for (std::size_t i = 0; i < numbers.size(); i += kMultiport)
       nat.Add("CNI-HOSTPORT-DNAT",
-              fmt::format(
-                  "-p {} -m comment --comment \"dnat name: \\\"cbr0\\\" id: \\\"{}\\\"\" "
-                  "-m multiport --dports {} -j {}",
-                  NameOf(protocol), ports.container,
-                  fmt::join(numbers.begin() + static_cast<std::ptrdiff_t>(i),
-                            numbers.begin() + static_cast<std::ptrdiff_t>(
-                                                  std::min(i + kMultiport, numbers.size())),
-                            ","),
-                  ChainOf("CNI-DN-", ports)));
+              fmt::format("-p {} -m comment --comment \"dnat name: \\\"cbr0\\\" id: \\\"{}\\\"\" "
+                          "-m multiport --dports {} -j {}",
+                          NameOf(protocol), ports.container,
+                          fmt::join(numbers.begin() + static_cast<std::ptrdiff_t>(i),
+                                    numbers.begin() + static_cast<std::ptrdiff_t>(
+                                                          std::min(i + kMultiport, numbers.size())),
+                                    ","),
+                          ChainOf("CNI-DN-", ports)));
   }
 }
 
@@ -77,9 +76,9 @@ void AddMapping(Table& nat, const HostPorts& ports, const PortMapping& mapping, 
   const std::string match =
       fmt::format("-p {} --dport {}{}", NameOf(mapping.protocol), mapping.host_port, At(mapping));
   if (ports.snat) {
-    nat.Add(chain, fmt::format("-s {} {} -j CNI-HOSTPORT-SETMARK",
-                               ports.masq_all ? All(family) : net.WithoutHostBits().ToString(),
-                               match));
+    nat.Add(chain,
+            fmt::format("-s {} {} -j CNI-HOSTPORT-SETMARK",
+                        ports.masq_all ? All(family) : net.WithoutHostBits().ToString(), match));
     if (family == Family::kIpv4 && !ports.masq_all)
       nat.Add(chain, fmt::format("-s 127.0.0.1/32 {} -j CNI-HOSTPORT-SETMARK", match));
   }
@@ -105,11 +104,10 @@ void AddPortmap(Table& nat, const Config& config, Family family) {
 void AddPublished(Table& nat, const model::Docker& docker, const std::string& bridge,
                   const Address& address, const PortMapping& port) {
   const bool v6 = address.family() == Family::kIpv6;
-  nat.Add("DOCKER",
-          fmt::format("{}{}-p {}{} --dport {} -j DNAT --to-destination {}",
-                      docker.userland_proxy ? fmt::format("! -i {} ", bridge) : "",
-                      v6 ? "! -s fe80::/10 " : "", NameOf(port.protocol), At(port), port.host_port,
-                      To(address, port.container_port)));
+  nat.Add("DOCKER", fmt::format("{}{}-p {}{} --dport {} -j DNAT --to-destination {}",
+                                docker.userland_proxy ? fmt::format("! -i {} ", bridge) : "",
+                                v6 ? "! -s fe80::/10 " : "", NameOf(port.protocol), At(port),
+                                port.host_port, To(address, port.container_port)));
 }
 
 void AddDocker(Table& nat, const Config& config, Family family) {
@@ -117,9 +115,9 @@ void AddDocker(Table& nat, const Config& config, Family family) {
   const char* loopback = family == Family::kIpv4 ? "127.0.0.0/8" : "::1/128";
   nat.Chain("DOCKER")
       .Add("PREROUTING", "-m addrtype --dst-type LOCAL -j DOCKER")
-      .Add("OUTPUT", fmt::format("{}-m addrtype --dst-type LOCAL -j DOCKER",
-                                 config.docker.userland_proxy ? fmt::format("! -d {} ", loopback)
-                                                              : ""));
+      .Add("OUTPUT",
+           fmt::format("{}-m addrtype --dst-type LOCAL -j DOCKER",
+                       config.docker.userland_proxy ? fmt::format("! -d {} ", loopback) : ""));
   for (const model::DockerBridge& bridge : config.docker.bridges)
     for (const model::DockerContainer& container : bridge.containers)
       if (const auto address = model::FirstOf(container.addresses, family))
@@ -141,9 +139,9 @@ void AddBridge(Table& nat, const model::Docker& docker, const model::DockerBridg
     if (const auto address = model::FirstOf(container.addresses, family))
       for (const PortMapping& port : container.ports)
         if (IsOf(port, family))
-          nat.Add("POSTROUTING", fmt::format("-s {0} -d {0} -p {1} --dport {2} -j MASQUERADE",
-                                             address->ToString(), NameOf(port.protocol),
-                                             port.container_port));
+          nat.Add("POSTROUTING",
+                  fmt::format("-s {0} -d {0} -p {1} --dport {2} -j MASQUERADE", address->ToString(),
+                              NameOf(port.protocol), port.container_port));
 }
 
 }  // namespace

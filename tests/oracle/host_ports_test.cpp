@@ -41,8 +41,8 @@ TEST_P(HostPort, FromOutsideReachesTheContainerAtEveryAddress) {
   for (const std::string& own : {cast().node, cast().node_second, cast().join})
     Converses(Place::kOutside, To(cast().client, own), there);
   for (const int i : {14, 15, 16}) {
-    exchange_.Send(Place::kOutside, To(cast().client, cast().node,
-                                       static_cast<std::uint16_t>(kHostPort + i)));
+    exchange_.Send(Place::kOutside,
+                   To(cast().client, cast().node, static_cast<std::uint16_t>(kHostPort + i)));
     ASSERT_TRUE(Arrives(exchange_, there));
     EXPECT_EQ(DestinationPort(exchange_.last().left[0]), kContainerPort + 2 * i);
   }
@@ -80,8 +80,8 @@ TEST_P(HostPort, ItsOwnNetworkIsMasqueradedAndTheMarkStays) {
 
   // Who sets the mark is masqueraded, whoever it is.
   exchange_.SendFromNode(To(cast().join, cast().web), kHostPortMark | 0x10000);
-  EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, cast().web, false,
-                                  kHostPortMark | 0x10000}));
+  EXPECT_TRUE(Arrives(exchange_,
+                      {Place::kOutside, cast().node, cast().web, false, kHostPortMark | 0x10000}));
 }
 
 TEST_P(HostPort, OptionsSayWhoIsMasqueraded) {
@@ -143,13 +143,11 @@ TEST_P(HostPort, IpMasqIsForWhatLeavesTheNetwork) {
   HostPorts ports = Container();
   ports.ip_masq = true;
   Map(ports);
-  Converses(Place::kPod1, To(cast().pod1, cast().web),
-            {Place::kOutside, cast().node, cast().web});
+  Converses(Place::kPod1, To(cast().pod1, cast().web), {Place::kOutside, cast().node, cast().web});
   Converses(Place::kPod1, To(cast().pod1, cast().pod2), {Place::kPod2, cast().pod1, cast().pod2});
   Converses(Place::kPod1, To(cast().pod1, cast().pod3), {Place::kPod3, cast().join, cast().pod3});
   // Nobody else, and not what it answers.
-  Converses(Place::kPod2, To(cast().pod2, cast().web),
-            {Place::kOutside, cast().pod2, cast().web});
+  Converses(Place::kPod2, To(cast().pod2, cast().web), {Place::kOutside, cast().pod2, cast().web});
   Converses(Place::kOutside, To(cast().client, cast().node), AtPod1(cast().client));
 }
 

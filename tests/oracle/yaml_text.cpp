@@ -174,13 +174,13 @@ std::string ServiceText(const model::Service& service) {
 }
 
 std::string MappingText(const model::PortMapping& mapping) {
-  return fmt::format("{{{}hostPort: {}, containerPort: {}, protocol: {}}}",
-                     mapping.host_ip ? fmt::format("hostIP: \"{}\", ", mapping.host_ip->ToString())
-                                     : "",
-                     mapping.host_port, mapping.container_port,
-                     mapping.protocol == NX_L4_TCP   ? "tcp"
-                     : mapping.protocol == NX_L4_UDP ? "udp"
-                                                     : "sctp");
+  return fmt::format(
+      "{{{}hostPort: {}, containerPort: {}, protocol: {}}}",
+      mapping.host_ip ? fmt::format("hostIP: \"{}\", ", mapping.host_ip->ToString()) : "",
+      mapping.host_port, mapping.container_port,
+      mapping.protocol == NX_L4_TCP   ? "tcp"
+      : mapping.protocol == NX_L4_UDP ? "udp"
+                                      : "sctp");
 }
 
 std::string MappingsText(const std::vector<model::PortMapping>& mappings) {
@@ -205,10 +205,10 @@ std::string DockerText(const model::Docker& docker) {
                         YamlList(bridge.subnets, [](const Prefix& p) { return p.ToString(); }),
                         bridge.containers.empty() ? " []" : "");
     for (const model::DockerContainer& container : bridge.containers)
-      text += fmt::format(
-          "        - {{name: {}, addresses: {}, ports: {}}}\n", container.name,
-          YamlList(container.addresses, [](const Address& a) { return a.ToString(); }),
-          MappingsText(container.ports));
+      text +=
+          fmt::format("        - {{name: {}, addresses: {}, ports: {}}}\n", container.name,
+                      YamlList(container.addresses, [](const Address& a) { return a.ToString(); }),
+                      MappingsText(container.ports));
   }
   return text;
 }

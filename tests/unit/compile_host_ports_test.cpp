@@ -29,13 +29,12 @@ model::Config With(model::HostPorts ports) {
 model::Config WithDocker(bool proxy) {
   model::Config config = Config({});
   config.node.pod_devices = {"eth1"};
-  config.docker = {
-      .userland_proxy = proxy,
-      .bridges = {{.name = "eth1",
-                   .subnets = {Net("172.17.0.0/16")},
-                   .containers = {{.name = "web",
-                                   .addresses = {Addr("172.17.0.2")},
-                                   .ports = {{{}, 8080, 80}, {{}, 8081, 80}}}}}}};
+  config.docker = {.userland_proxy = proxy,
+                   .bridges = {{.name = "eth1",
+                                .subnets = {Net("172.17.0.0/16")},
+                                .containers = {{.name = "web",
+                                                .addresses = {Addr("172.17.0.2")},
+                                                .ports = {{{}, 8080, 80}, {{}, 8081, 80}}}}}}};
   return config;
 }
 
@@ -61,8 +60,8 @@ std::vector<std::string> Mapped(const model::Config& config) {
     for (const auto& [source, present] : services->AllSources())
       if (source.service == value.number && value.flags & NX_SERVICE_SOURCES)
         text += fmt::format(
-            " from {}", Prefix::FromAbi({.length = source.length - 32, .addr = source.addr})
-                            .ToString());
+            " from {}",
+            Prefix::FromAbi({.length = source.length - 32, .addr = source.addr}).ToString());
     if (value.flags & NX_SERVICE_LOOPBACK) text += " loopback";
     if (value.not_from) text += fmt::format(" not {}", value.not_from);
     list.push_back(text);
@@ -125,7 +124,8 @@ TEST(HostPorts, IpMasqIsOfTheAddressInItsNetwork) {
   model::HostPorts ports = Container({{{}, 8080, 80}});
   ports.ip_masq = true;
   const auto net = Compile(With(ports), Host()).net;
-  const nx_net own = net.at(Net("10.88.0.5/32").ToAbi()), around = net.at(Net("10.88.0.0/16").ToAbi());
+  const nx_net own = net.at(Net("10.88.0.5/32").ToAbi()),
+               around = net.at(Net("10.88.0.0/16").ToAbi());
   EXPECT_TRUE(own.ip_masq);
   EXPECT_FALSE(around.ip_masq);
   EXPECT_NE(own.network, 0U);
@@ -147,10 +147,10 @@ TEST(DockerPorts, WithTheProxyAreNotForTheBridgesOwn) {
 }
 
 TEST(DockerPorts, WithoutItAreForEverybodyAndTheContainerIsMasqueradedToItself) {
-  EXPECT_THAT(Mapped(WithDocker(false)),
-              UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 loopback",
-                                   "0.0.0.0:8081/6 -> 172.17.0.2:80 loopback",
-                                   "172.17.0.2:80/6 hairpin"));
+  EXPECT_THAT(
+      Mapped(WithDocker(false)),
+      UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 loopback",
+                           "0.0.0.0:8081/6 -> 172.17.0.2:80 loopback", "172.17.0.2:80/6 hairpin"));
   EXPECT_EQ(Compile(WithDocker(false), Host()).device.at(3).bridge[0], 1U | NX_BRIDGE_NO_PROXY);
 }
 

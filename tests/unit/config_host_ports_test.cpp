@@ -27,12 +27,16 @@ std::string Bridge(const std::string& containers) {
 }
 
 const std::vector<Broken> kBroken = {
-    {"HostPortLeftOut", Mapped("{containerPort: 80}"),
+    {"HostPortLeftOut",
+     Mapped("{containerPort: 80}"),
      {"4:57 an item of \"hostPorts[].mappings\" has no \"hostPort\""}},
-    {"HostPortTooLarge", Mapped("{hostPort: 65536, containerPort: 80}"),
+    {"HostPortTooLarge",
+     Mapped("{hostPort: 65536, containerPort: 80}"),
      {"4:67 65536 is too large"}},
-    {"ProtocolOfKubernetes", Mapped("{hostPort: 1, containerPort: 2, protocol: TCP}"),
-     {"4:98 \"TCP\" is no protocol"}, "did you mean \"tcp\"?"},
+    {"ProtocolOfKubernetes",
+     Mapped("{hostPort: 1, containerPort: 2, protocol: TCP}"),
+     {"4:98 \"TCP\" is no protocol"},
+     "did you mean \"tcp\"?"},
     {"AddressWithoutItsNetwork",
      Node("hostPorts: [{container: a, addresses: [10.88.0.5], mappings: []}]\n"),
      {"3:40 \"10.88.0.5\" has no prefix length", "3:62 \"mappings\" is empty"}},
@@ -45,13 +49,17 @@ const std::vector<Broken> kBroken = {
      Node("hostPorts:\n- {container: a, addresses: [10.88.0.5/16, 10.88.0.6/16],\n"
           "  mappings: [{hostPort: 1, containerPort: 2}]}\n"),
      {"4:44 10.88.0.6 is a second IPv4 address"}},
-    {"HostIpOfTheOtherFamily", Mapped("{hostIP: \"fd00::3\", hostPort: 1, containerPort: 2}"),
+    {"HostIpOfTheOtherFamily",
+     Mapped("{hostIP: \"fd00::3\", hostPort: 1, containerPort: 2}"),
      {"4:65 fd00::3 is IPv6, and the container has no such address"}},
-    {"HostIpOfIpv6sLoopback", Mapped("{hostIP: \"::1\", hostPort: 1, containerPort: 2}"),
+    {"HostIpOfIpv6sLoopback",
+     Mapped("{hostIP: \"::1\", hostPort: 1, containerPort: 2}"),
      {"4:65 a container cannot be reached at ::1"}},
-    {"MasqAllWithoutSnat", Mapped(kWeb, ", snat: false, masqAll: true"),
+    {"MasqAllWithoutSnat",
+     Mapped(kWeb, ", snat: false, masqAll: true"),
      {"4:116 \"masqAll\" without \"snat\""}},
-    {"PortTwice", Mapped(std::string(kWeb) + ", {hostPort: 8080, containerPort: 81}"),
+    {"PortTwice",
+     Mapped(std::string(kWeb) + ", {hostPort: 8080, containerPort: 81}"),
      {"4:104 port 8080/tcp is another container's"},
      "the first one is at 4:67"},
     {"PortEverywhereAndAtOneAddress",
@@ -77,13 +85,15 @@ const std::vector<Broken> kBroken = {
      Bridge("{name: b, addresses: [172.17.0.2], ports: [{hostPort: 8080, containerPort: 80}]}") +
          "hostPorts: [{container: a, addresses: [10.88.0.5/16],\n"
          "  mappings: [{hostPort: 8080, containerPort: 80}]}]\n",
-     {"4:70 port 8080/tcp is another container's"}, "the first one is at 6:25"},
+     {"4:70 port 8080/tcp is another container's"},
+     "the first one is at 6:25"},
     {"BridgeThatIsNotManaged",
      Node("docker: {bridges: [{name: docker0, subnets: [172.17.0.0/16]}]}\n"),
      {"3:27 natrix does not manage \"docker0\""}},
     {"ContainerOutsideTheSubnets",
      Bridge("{name: b, addresses: [172.18.0.2], ports: [{hostPort: 1, containerPort: 80}]}"),
-     {"4:38 172.18.0.2 is in no subnet of \"docker0\""}, "they are at 3:46"},
+     {"4:38 172.18.0.2 is in no subnet of \"docker0\""},
+     "they are at 3:46"},
     {"ContainersOfOneAddress",
      Bridge("{name: b, addresses: [172.17.0.2], ports: [{hostPort: 1, containerPort: 80}]},\n"
             "  {name: c, addresses: [172.17.0.2], ports: [{hostPort: 2, containerPort: 80}]}"),
@@ -123,10 +133,12 @@ TEST(ConfigHostPorts, ANodePortElsewhereIsInNobodysWay) {
       "services: [{name: s, clusterIPs: [10.96.0.1], ports: [{port: 80, nodePort: 8080}]}]\n"
       "kubeProxy: {nodePortAddresses: [172.18.0.0/24]}\n";
   EXPECT_THAT(ProblemsOf(Mapped(kWeb) + service), IsEmpty());
-  EXPECT_THAT(ProblemsOf(Mapped("{hostIP: 172.19.0.3, hostPort: 8080, containerPort: 80}") + service),
-              IsEmpty());
-  EXPECT_THAT(ProblemsOf(Mapped("{hostIP: 172.18.0.3, hostPort: 8080, containerPort: 80}") + service),
-              ElementsAre("4:87 port 8080/tcp is a Service's NodePort"));
+  EXPECT_THAT(
+      ProblemsOf(Mapped("{hostIP: 172.19.0.3, hostPort: 8080, containerPort: 80}") + service),
+      IsEmpty());
+  EXPECT_THAT(
+      ProblemsOf(Mapped("{hostIP: 172.18.0.3, hostPort: 8080, containerPort: 80}") + service),
+      ElementsAre("4:87 port 8080/tcp is a Service's NodePort"));
 }
 
 TEST(ConfigHostPorts, ANodePortOfTheOtherFamilyIsAnother) {

@@ -10,7 +10,8 @@
 #include "userspace/config/keys.h"
 #include "userspace/model/config.h"
 
-// Words of `kubeProxy`, `services`, `hostPorts` and `docker` one at a time, for the tests of the table.
+// Words of `kubeProxy`, `services`, `hostPorts` and `docker` one at a time, for the tests of the
+// table.
 namespace natrix::config {
 
 inline std::string ShowServices(const model::Config& c) {
@@ -120,10 +121,10 @@ inline std::string WithServiceWord(const Key& key, const std::string& value) {
                    {"hostPorts[].addresses", "[10.99.0.5/16]"},
                    {"hostPorts[].mappings[].hostPort", "81"},
                    {"hostPorts[].mappings[].containerPort", "82"}});
-  if (path == "hostPorts[].mappings")
-    values[path] = "[{hostPort: 81, containerPort: 83}]";
+  if (path == "hostPorts[].mappings") values[path] = "[{hostPort: 81, containerPort: 83}]";
   if (path.starts_with("docker.bridges[]"))
-    values.insert({{"docker.bridges[].name", "br9"}, {"docker.bridges[].subnets", "[172.16.0.0/15]"}});
+    values.insert(
+        {{"docker.bridges[].name", "br9"}, {"docker.bridges[].subnets", "[172.16.0.0/15]"}});
   if (path.starts_with("docker.bridges[].containers[]"))
     values.insert({{"docker.bridges[].containers[].name", "zz"},
                    {"docker.bridges[].containers[].addresses", "[172.17.0.9]"},

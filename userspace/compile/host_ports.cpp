@@ -22,9 +22,8 @@ Address AnyOf(Family family) {
 
 void AddMapping(const model::PortMapping& mapping, Service& service) {
   service.ports.push_back(
-      {.name = mapping.host_ip
-                   ? model::Endpoint{*mapping.host_ip, mapping.host_port}.ToString()
-                   : fmt::to_string(mapping.host_port),
+      {.name = mapping.host_ip ? model::Endpoint{*mapping.host_ip, mapping.host_port}.ToString()
+                               : fmt::to_string(mapping.host_port),
        .protocol = mapping.protocol,
        .port = mapping.container_port,
        .node_port = mapping.host_port});

@@ -60,11 +60,11 @@ class Taken {
           {IsOneAddress(mapping) ? mapping.host_ip : std::nullopt, where.host_port, false});
     }
     if (!any && !addresses.empty())
-      diagnostics_.Error(where.host_ip,
-                         fmt::format("{} is {}, and the container has no such address",
-                                     mapping.host_ip->ToString(),
-                                     NameOf(mapping.host_ip->family())),
-                         "a port is translated within a family");
+      diagnostics_.Error(
+          where.host_ip,
+          fmt::format("{} is {}, and the container has no such address",
+                      mapping.host_ip->ToString(), NameOf(mapping.host_ip->family())),
+          "a port is translated within a family");
   }
 
  private:
@@ -138,9 +138,9 @@ void CheckAddresses(const std::vector<Address>& addresses, const std::vector<Spa
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     const std::string text = addresses[i].ToString();
     if (i > 0 && addresses[i].family() == addresses[0].family())
-      diagnostics.Error(where[i], fmt::format("{} is a second {} address", text,
-                                              NameOf(addresses[i].family())),
-                        "a container has at most one of each family here");
+      diagnostics.Error(
+          where[i], fmt::format("{} is a second {} address", text, NameOf(addresses[i].family())),
+          "a container has at most one of each family here");
     if (std::ranges::find(decoded.config.node.addresses, addresses[i]) !=
         decoded.config.node.addresses.end())
       diagnostics.Error(where[i], fmt::format("{} is an address of this node", text),

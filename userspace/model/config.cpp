@@ -17,7 +17,8 @@ bool HasHostPorts(const Config& config) {
 }
 
 bool TranslatesCalls(const Config& config) {
-  return (!config.services.empty() || HasHostPorts(config)) && config.kube_proxy.socket_lb != SocketLb::kOff;
+  return (!config.services.empty() || HasHostPorts(config)) &&
+         config.kube_proxy.socket_lb != SocketLb::kOff;
 }
 
 bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {
