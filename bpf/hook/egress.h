@@ -144,7 +144,7 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	if (create_flow(skb, pkt, config, s) == NX_DROP)
 		return NX_DROP;
 	/* OVN-MASQUERADE clears all of it, KUBE-POSTROUTING its own bit. */
-	if (s->snat.masquerade)
+	if (s->snat.masquerade && !s->snat.keep_mark)
 		skb->mark = config->ovn ? 0 :
 					  skb->mark & ~config->mark_masquerade;
 	return egress_write(skb, pkt, &s->source, pkt->reason);
@@ -172,16 +172,17 @@ NX_GLOBAL int egress_decided(const struct nx_pkt *pkt, struct nx_scratch *s)
 	return 1;
 }
 
-/* Takes back what a Service asked for: the nat table marks a flow's first
- * packet only.
+/* Takes back what a Service or host port asked for: the nat table marks a
+ * flow's first packet only.
  */
-static __always_inline void egress_unmark(struct __sk_buff *skb,
-					  const struct nx_pkt *pkt)
+static __always_inline void
+egress_unmark(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 marked)
 {
 	struct nx_config *config = config_of(pkt->side);
 
 	if (config)
-		skb->mark &= ~config->mark_masquerade;
+		skb->mark &= ~(marked == 2 ? config->mark_host_port :
+					     config->mark_masquerade);
 }
 
 /* Everything but an established packet that ingress handed over. */
@@ -207,7 +208,7 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 		s->new.pending = 1;
 		if (egress_decided(pkt, s)) {
 			if (slot->marked)
-				egress_unmark(skb, pkt);
+				egress_unmark(skb, pkt, slot->marked);
 			return egress_write(skb, pkt, &s->source,
 					    NX_R_FLOW_TRANSLATED);
 		}

@@ -37,21 +37,25 @@ ingress_known(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow)
 					 NX_R_FLOW_TRANSLATED);
 }
 
-/* The mark that Services ask for masquerade by, as its flow has it: whatever
- * this packet itself would have asked for, it uses the entry that was claimed.
+/* The mark that Services or host ports ask for masquerade by, as its flow has
+ * it: whatever this packet itself would have asked for, it uses the entry that
+ * was claimed.
  */
 static __always_inline void ingress_ask(struct __sk_buff *skb,
 					const struct nx_pkt *pkt,
 					const struct nx_flow *flow)
 {
 	struct nx_config *config = config_of(pkt->side);
+	__u32 mark;
 
 	if (!config)
 		return;
+	mark = flow->why == NX_R_HOST_PORT ? config->mark_host_port :
+					     config->mark_masquerade;
 	if (flow->flags & NX_FLOW_UNDECIDED && flow->flags & NX_FLOW_MASQUERADE)
-		skb->mark |= config->mark_masquerade;
+		skb->mark |= mark;
 	else
-		skb->mark &= ~config->mark_masquerade;
+		skb->mark &= ~mark;
 }
 
 /* A first packet came before, and egress has not decided about the flow: this
@@ -89,7 +93,7 @@ static __always_inline enum nx_verdict ingress_dnat(struct __sk_buff *skb,
 				       pkt->reason == NX_R_CLASH ?
 			       NX_DROP :
 			       NX_CONTINUE;
-	if (why == NX_R_SERVICE)
+	if (why != NX_R_FIP_DNAT)
 		ingress_ask(skb, pkt, flow);
 	v = ingress_known(skb, pkt, flow);
 	if (v == NX_PASS)
@@ -141,7 +145,7 @@ ingress_late(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 		why = service_ask(skb, pkt, from);
 	if (why == NX_R_NOT_OURS)
 		return nx_pass(pkt, NX_R_INVALID);
-	return nx_drop(pkt, why == NX_R_SERVICE ? NX_R_HEADLESS : why);
+	return nx_drop(pkt, service_found(why) ? NX_R_HEADLESS : why);
 }
 
 /* Without its ports nobody can tell whether it begins a flow, or is an answer;
@@ -209,7 +213,8 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
 	handoff_marked(skb, pkt, mark);
-	v = ingress_dnat(skb, pkt, stage_service(skb, pkt, from), NX_R_SERVICE);
+	flow = stage_service(skb, pkt, from);
+	v = ingress_dnat(skb, pkt, flow, pkt->reason);
 	if (v == NX_CONTINUE)
 		v = stage_reject(skb, pkt, to, from_pod);
 	if (v != NX_CONTINUE)

@@ -30,6 +30,7 @@ struct nx_snat {
 	__u8 what;	 /* enum nx_snat_do */
 	__u8 masquerade; /* 1: address from the device, the mark is cleared */
 	__u8 keep_port;	 /* 1: the original port if it is free */
+	__u8 keep_mark;	 /* 1: the mark stays, for all that it masquerades */
 	enum nx_reason why;
 };
 

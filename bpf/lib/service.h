@@ -52,7 +52,8 @@ node_port_of(__u32 side, const struct nx_tuple *t, bool v6)
 }
 
 /* The Service that is called with the tuple's destination: at the address
- * itself (KUBE-SERVICES' rules), or as a NodePort (its last one).
+ * itself (KUBE-SERVICES' rules), or as a NodePort (its last one); or the host
+ * port, whose chains come after that and are for the node's own addresses.
  */
 static __always_inline struct nx_service *
 service_of(__u32 side, const struct nx_config *config, const struct nx_tuple *t,
@@ -66,10 +67,13 @@ service_of(__u32 side, const struct nx_config *config, const struct nx_tuple *t,
 	if (is_any(&key.addr, v6))
 		return NULL;
 	service = service_at(side, &key);
-	if (service || !config->node_ports || is_loopback(&key.addr, v6) ||
-	    !bpf_map_lookup_elem(&nx_local, &key.addr))
+	if (service ? !(service->flags & NX_SERVICE_HOST_PORT) :
+		      !config->node_ports)
 		return service;
-	return node_port_of(side, t, v6);
+	if (is_loopback(&key.addr, v6) ||
+	    !bpf_map_lookup_elem(&nx_local, &key.addr))
+		return NULL;
+	return service ? service : node_port_of(side, t, v6);
 }
 
 /* The search for an endpoint in a list. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <bpf/bpf_endian.h>
 #include <linux/in.h>
 
 #include "bpf/lib/call.h"
@@ -54,9 +55,28 @@ static __always_inline bool is_localhost(const struct nx_addr *to, bool v6)
 	return is_loopback(to, v6) || is_any(to, v6);
 }
 
-/* As service_of(), and NodePorts at 127.0.0.1 for the node's own processes.
- * Where there are none, KUBE-EXTERNAL-SERVICES refuses nevertheless what has
- * no endpoint.
+/* What has a port at localhost: a host port of 127.0.0.1's own, or what is
+ * called at any address of the node.
+ */
+static __always_inline struct nx_service *
+localhost_service(const struct nx_config *config, const struct nx_pkt *pkt)
+{
+	struct nx_service_key key = { .addr = pkt->tuple.dst,
+				      .port = pkt->tuple.dport,
+				      .proto = pkt->tuple.proto };
+	struct nx_service *service;
+
+	if (!pkt->v6 && is_any(&key.addr, false))
+		addr_set_v4(&key.addr, bpf_htonl(INADDR_LOOPBACK));
+	service = service_at(pkt->side, &key);
+	if (service || !config->node_ports)
+		return service;
+	return node_port_of(pkt->side, &pkt->tuple, pkt->v6);
+}
+
+/* As service_of(), and what the node's own processes call at localhost:
+ * NodePorts and host ports at 127.0.0.1.  Where there are no such NodePorts,
+ * KUBE-EXTERNAL-SERVICES refuses nevertheless what has no endpoint.
  */
 static __always_inline struct nx_service *
 called_service(const struct nx_config *config, const struct nx_pkt *pkt,
@@ -64,11 +84,15 @@ called_service(const struct nx_config *config, const struct nx_pkt *pkt,
 {
 	struct nx_service *service;
 
-	if (!node || !config->node_ports ||
-	    !is_localhost(&pkt->tuple.dst, pkt->v6))
+	if (!node || !is_localhost(&pkt->tuple.dst, pkt->v6))
 		return service_of(pkt->side, config, &pkt->tuple, pkt->v6);
-	service = node_port_of(pkt->side, &pkt->tuple, pkt->v6);
-	if (!service || (!pkt->v6 && config->localhost_node_ports))
+	service = localhost_service(config, pkt);
+	if (!service)
+		return NULL;
+	if (service->flags & NX_SERVICE_HOST_PORT)
+		return service->flags & NX_SERVICE_LOOPBACK ? service : NULL;
+	if (service->kind != NX_SERVICE_NODE_PORT ||
+	    (!pkt->v6 && config->localhost_node_ports))
 		return service;
 	*refused = true;
 	return (service->flags & NX_SERVICE_LOCAL ? service->local :
@@ -85,7 +109,8 @@ static __always_inline bool call_belongs_here(const struct nx_config *config,
 					      __u32 flags, bool node)
 {
 	return node ||
-	       (!(flags & NX_SERVICE_EXTERNAL) && !config->masquerade_all);
+	       (!(flags & (NX_SERVICE_EXTERNAL | NX_SERVICE_HOST_PORT)) &&
+		!config->masquerade_all);
 }
 
 /* What becomes of a call of a Service without an endpoint.  KUBE-SERVICES is

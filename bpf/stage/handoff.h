@@ -40,7 +40,7 @@ struct nx_handoff_slot {
 	__u16 from; /* subnets that count it: struct nx_flow_subnets */
 	__u16 to;
 	__u16 undecided; /* 1: egress has still to look at SNAT */
-	__u16 marked;	 /* 1: for that, a Service had it marked */
+	__u16 marked; /* for that: 1: a Service had it marked, 2: a host port */
 };
 
 struct nx_handoff {
@@ -132,7 +132,9 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	slot->from = flow->subnets.from;
 	slot->to = flow->subnets.to;
 	slot->undecided = flow->flags & NX_FLOW_UNDECIDED;
-	slot->marked = slot->undecided && flow->flags & NX_FLOW_MASQUERADE;
+	slot->marked = 0;
+	if (slot->undecided && flow->flags & NX_FLOW_MASQUERADE)
+		slot->marked = flow->why == NX_R_HOST_PORT ? 2 : 1;
 	skb->tc_index = NX_SIGN_SEEN | NX_SIGN_SLOT | at;
 	if (slot->from || slot->to)
 		skb->tc_index |= NX_SIGN_COUNT;

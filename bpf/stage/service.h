@@ -4,14 +4,16 @@
 #include "bpf/lib/choice.h"
 #include "bpf/lib/decision.h"
 #include "bpf/lib/dnat.h"
+#include "bpf/lib/host_port.h"
 
 /* Services: a new flow to one of their addresses goes to an endpoint, as
  * kube-proxy's nat chains have it from KUBE-SERVICES to KUBE-SEP, and its
  * filter chains where they leave it without one (facts/kube-proxy-calico.md
- * 1.2).
+ * 1.2).  And host ports to their containers (3.1, 3.2).
  *
  *   reads    pkt->tuple, ->side, ->opens; membership of the source
- *   writes   pkt->reason; KUBE-MARK-MASQ's wish into the entry
+ *   writes   pkt->reason; KUBE-MARK-MASQ's wish, or CNI-HOSTPORT-SETMARK's,
+ *            into the entry
  *   maps     nx_config, nx_service, nx_backend, nx_source, nx_device,
  *            nx_local (lookup), nx_affinity (lookup, update), nx_embryo
  *            (insert)
@@ -79,6 +81,8 @@ NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	if (!service)
 		return NX_R_NOT_OURS;
 	flags = service->flags;
+	if (flags & NX_SERVICE_HOST_PORT)
+		return host_port_choose(pkt, service, skb->ifindex, choice);
 	if (!service->all && !service->local && !(flags & NX_SERVICE_ELSEWHERE))
 		return NX_R_NO_ENDPOINT;
 	src = pkt->tuple.src;
@@ -106,6 +110,11 @@ NX_GLOBAL int service_choose(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	return service_pick(pkt, service, list, count, choice);
 }
 
+static __always_inline bool service_found(int why)
+{
+	return why == NX_R_SERVICE || why == NX_R_HOST_PORT;
+}
+
 /* Chooses, and writes the entry into the scratch: enum nx_reason.  The entry
  * remembers every wish for masquerade, OVN-PREROUTING's too: if this packet
  * dies on its way, the next one finds the flow undecided.
@@ -122,12 +131,13 @@ NX_GLOBAL int service_new(struct __sk_buff *skb, const struct nx_pkt *pkt,
 		return NX_R_NOT_OURS;
 	why = service_choose(skb, pkt, from_cluster, &choice);
 	config = config_of(pkt->side);
-	if (why != NX_R_SERVICE || !config)
+	if (!service_found(why) || !config)
 		return why;
-	entry_of(&s->entry, pkt, NX_R_SERVICE);
+	entry_of(&s->entry, pkt, why);
 	s->entry.dst = choice.to.addr;
 	s->entry.dport = choice.to.port;
-	if (choice.masquerade || skb->mark & config->mark_masquerade)
+	if (choice.masquerade ||
+	    (why == NX_R_SERVICE && skb->mark & config->mark_masquerade))
 		s->entry.flags = NX_FLOW_MASQUERADE;
 	s->sticky = choice.sticky;
 	s->sticky_index = choice.index;
@@ -155,7 +165,7 @@ stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 	if (why == NX_R_NOT_OURS)
 		return NULL;
 	pkt->reason = why;
-	if (why != NX_R_SERVICE || !s)
+	if (!service_found(why) || !s)
 		return NULL;
 	flow = dnat_claim(pkt, &s->entry);
 	if (flow && s->sticky)

@@ -6,16 +6,74 @@
 #include "bpf/lib/fip.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/policy.h"
+#include "bpf/lib/service.h"
 #include "bpf/lib/source.h"
 
 /* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
- * mangle's drop of orphans and Calico's cali-fip-snat.  First match wins.
+ * mangle's drop of orphans, Calico's cali-fip-snat, Docker's and CNI portmap's
+ * (facts/kube-proxy-calico.md 3); CNI's ipMasq comes last.  First match wins.
  *
  *   reads    pkt->tuple, ->opens, ->side, membership of both ends
  *   writes   snat, all of it; skb->mark under the mask of a policy's decision
- *   maps     nx_fip, nx_subnet, nx_policy (lookup)
+ *   maps     nx_fip, nx_subnet, nx_policy, nx_device, nx_local, nx_service
+ *            (lookup)
  *   returns  0 always; snat->what says it
  */
+/* MASQUERADE without --random-fully, and nobody clears the mark. */
+static __always_inline void snat_as_found(struct nx_snat *snat,
+					  enum nx_reason why)
+{
+	snat->masquerade = 1;
+	snat->keep_port = 1;
+	snat->keep_mark = 1;
+	snat->why = why;
+}
+
+static __always_inline bool is_multicast(const struct nx_addr *addr, bool v6)
+{
+	return v6 ? addr->byte[0] == 0xff : (addr->byte[12] & 0xf0) == 0xe0;
+}
+
+/* Whether the destination is a container's that publishes the port. */
+static __always_inline bool is_hairpin(const struct nx_pkt *pkt)
+{
+	struct nx_service_key key = { .addr = pkt->tuple.dst,
+				      .port = pkt->tuple.dport,
+				      .proto = pkt->tuple.proto };
+	struct nx_service *service = service_at(pkt->side, &key);
+
+	return service && service->kind == NX_SERVICE_HAIRPIN;
+}
+
+/* Docker's: what leaves a bridge's subnet (`network`, or 0) by another device;
+ * without userland proxy what the node sends into the bridge, and a container
+ * that reached itself at a published port.
+ */
+NX_GLOBAL int snat_of_bridge(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			     __u32 network, struct nx_snat *snat)
+{
+	__u32 ifindex = skb->ifindex;
+	struct nx_device *device = bpf_map_lookup_elem(&nx_device, &ifindex);
+	struct nx_addr src;
+	__u32 bridge;
+
+	if (!pkt || !snat || !device)
+		return 0;
+	bridge = device->bridge[pkt->side & 1];
+	if (network && network != (bridge & NX_BRIDGE_NUMBER)) {
+		snat_as_found(snat, NX_R_MASQ_BRIDGE);
+		return 1;
+	}
+	if (!(bridge & NX_BRIDGE_NO_PROXY))
+		return 0;
+	src = pkt->tuple.src;
+	if (!bpf_map_lookup_elem(&nx_local, &src) &&
+	    (!addr_eq(&src, &pkt->tuple.dst) || !is_hairpin(pkt)))
+		return 0;
+	snat_as_found(snat, NX_R_MASQ_NO_PROXY);
+	return 1;
+}
+
 static __always_inline void snat_rules(struct __sk_buff *skb,
 				       const struct nx_pkt *pkt,
 				       const struct nx_config *config,
@@ -29,6 +87,7 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 	snat->what = NX_SNAT_KEEP;
 	snat->masquerade = 0;
 	snat->keep_port = config->port_choice == NX_PORT_KEEP;
+	snat->keep_mark = 0;
 
 	if (!to.subnets)
 		subnet = subnet_of(pkt->side, from.subnet);
@@ -42,6 +101,13 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->what = NX_SNAT_TO;
 		snat->why = NX_R_FIP_SNAT;
 		snat->keep_port = 1;
+		return;
+	}
+	if (config->networks &&
+	    snat_of_bridge(skb, pkt, from.bridged ? from.network : 0, snat))
+		return;
+	if (mark & config->mark_host_port) { /* CNI-HOSTPORT-MASQ */
+		snat_as_found(snat, NX_R_MASQ_HOST_PORT);
 		return;
 	}
 	if (mark & config->mark_masquerade) {
@@ -123,14 +189,21 @@ NX_GLOBAL int stage_snat(struct __sk_buff *skb, const struct nx_pkt *pkt,
 			 struct nx_snat *snat)
 {
 	struct nx_config *config;
+	struct nx_net from, to;
 
 	if (!pkt || !snat)
 		return 0;
 	config = config_of(pkt->side);
 	if (!config)
 		return 0;
-	snat_rules(skb, pkt, config, net_of(pkt->side, &pkt->tuple.src),
-		   net_of(pkt->side, &pkt->tuple.dst), snat);
+	from = net_of(pkt->side, &pkt->tuple.src);
+	to = net_of(pkt->side, &pkt->tuple.dst);
+	snat_rules(skb, pkt, config, from, to, snat);
+	/* CNI's ipMasq, behind whatever did no more than RETURN. */
+	if (from.ip_masq && from.network != to.network && !snat->masquerade &&
+	    (snat->what == NX_SNAT_KEEP || snat->what == NX_SNAT_NOT_OURS) &&
+	    !is_multicast(&pkt->tuple.dst, pkt->v6))
+		snat_as_found(snat, NX_R_MASQ_POD);
 	if (!snat->masquerade)
 		return 0;
 	snat->what = NX_SNAT_TO;

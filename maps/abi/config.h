@@ -47,11 +47,13 @@ struct nx_config {
 	__u8 node_ports;	   /* 1: NodePorts at any local address */
 	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */
 	enum nx_sockets sockets;   /* whose calls of Services are theirs */
-	__u8 pad[3];
+	__u8 networks;		   /* 1: Docker has bridges: nx_device.bridge */
+	__u8 pad[2];
+	__u32 mark_host_port; /* 0x2000, as CNI portmap's */
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);
-NX_ABI_SIZE(nx_config, 136);
+NX_ABI_SIZE(nx_config, 140);
 
 /* Source ports that are never given to a flow, whatever the choice: host
  * ports, NodePorts, ip_local_reserved_ports.  Map `nx_port`, array, port / 32

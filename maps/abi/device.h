@@ -16,6 +16,12 @@ enum nx_device_role {
  */
 #define NX_DEVICE_CLUSTER(side) (1 << ((side) & 1))
 
+/* nx_device.bridge: the number of its network (nx_net.network), and whether
+ * there is no userland proxy.
+ */
+#define NX_BRIDGE_NUMBER 0x7f
+#define NX_BRIDGE_NO_PROXY 0x80
+
 /* One address that MASQUERADE may pick on a device. */
 struct nx_device_addr {
 	struct nx_addr addr;
@@ -32,8 +38,8 @@ NX_ABI_SIZE(nx_device_addr, 20);
 struct nx_device {
 	char name[16];
 	enum nx_device_role role;
-	__u8 cluster; /* what comes in by it is the cluster's own: bits */
-	__u8 pad[2];
+	__u8 cluster;	/* what comes in by it is the cluster's own: bits */
+	__u8 bridge[2]; /* Docker's, under either copy: NX_BRIDGE_*; or 0 */
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
 	struct nx_device_addr addr6[NX_DEVICE_ADDRS];
 };

@@ -70,7 +70,16 @@
 	X(NX_R_SOURCE_RANGE, 45, DROP,                                         \
 	  "source may not call this load balancer address")                    \
 	X(NX_R_SCTP_PORT, 46, DROP,                                            \
-	  "SCTP to a service whose endpoint has another port")
+	  "SCTP to a service whose endpoint has another port")                 \
+	X(NX_R_HOST_PORT, 47, TRANSLATE, "host port to its container")         \
+	X(NX_R_MASQ_HOST_PORT, 48, TRANSLATE,                                  \
+	  "host port: masquerade asked by mark")                               \
+	X(NX_R_MASQ_BRIDGE, 49, TRANSLATE,                                     \
+	  "Docker: out of its bridge's subnet")                                \
+	X(NX_R_MASQ_NO_PROXY, 50, TRANSLATE,                                   \
+	  "Docker: into the bridge, by a container to itself or the node")     \
+	X(NX_R_MASQ_POD, 51, TRANSLATE,                                        \
+	  "ipMasq: out of the container's network")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -8,6 +8,8 @@
  * first packet of a connection (facts/kube-proxy-calico.md 1.2).  All maps are
  * left and right but nx_affinity, the clients' state; readers:
  * bpf/stage/service.h and bpf/stage/call.h, new flows and calls only.
+ * So are the host ports of containers, which are called as NodePorts are:
+ * chains CNI-HOSTPORT-DNAT and DOCKER (3.1, 3.2).
  *
  * A *Service port* is one port of one Service in one family.  It has a number,
  * which natrixd gives it, and may be called at several addresses: its
@@ -20,7 +22,8 @@
 
 /* Where one is called: maps `nx_service_left` and `nx_service_right`, hashes.
  * A NodePort's address is the family's "any": it is called at all addresses
- * that are the node's own.
+ * that are the node's own.  So is a host port's; one with a hostIP has that,
+ * and is called there while it is the node's own.
  */
 struct nx_service_key {
 	struct nx_addr addr; /* NodePort: ::ffff:0.0.0.0 or :: */
@@ -45,14 +48,26 @@ enum nx_service_flags {
 	NX_SERVICE_ELSEWHERE = 16,
 	/* With NX_SERVICE_SOURCES: an address of this node's is among them. */
 	NX_SERVICE_NODE_MAY = 32,
+	/* A container's host port, of its one endpoint.  What is in nx_source
+	 * is masqueraded, and NX_SERVICE_SOURCES says that anything is.
+	 */
+	NX_SERVICE_HOST_PORT = 64,
+	/* A host port that the node's own processes call at 127.0.0.1, too. */
+	NX_SERVICE_LOOPBACK = 128,
 } __attribute__((packed));
 
-/* What an address is of the Service: for looking only. */
+/* What an address is of the Service: for looking, and of host ports. */
 enum nx_service_kind {
 	NX_SERVICE_CLUSTER_IP,
 	NX_SERVICE_EXTERNAL_IP,
 	NX_SERVICE_LOAD_BALANCER,
 	NX_SERVICE_NODE_PORT,
+	NX_SERVICE_PORTMAP, /* CNI portmap's */
+	NX_SERVICE_DOCKER,
+	/* Not called at all: a container's own address and port, which Docker
+	 * masquerades when it reached itself there.  With HOST_PORT.
+	 */
+	NX_SERVICE_HAIRPIN,
 } __attribute__((packed));
 
 struct nx_service {
@@ -62,7 +77,8 @@ struct nx_service {
 	__u16 local;	/* that the Local policy may */
 	enum nx_service_flags flags;
 	enum nx_service_kind kind;
-	__u8 pad[2];
+	__u8 not_from; /* network whose own calls are not for it; 0: none */
+	__u8 pad;
 };
 NX_ABI_SIZE(nx_service, 16);
 

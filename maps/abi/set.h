@@ -21,7 +21,12 @@ struct nx_net {
 	__u32 floating_ip : 1;		  /* a key of nx_fip, external side */
 	__u32 subnets_nat_policy : 1;	  /* ovn40subnets-nat-policy */
 	__u32 cluster : 1; /* clusterCIDR of kube-proxy's detector */
-	__u32 unused : 24;
+	__u32 bridged : 1; /* in a Docker bridge's subnet: nx_device.bridge */
+	__u32 ip_masq : 1; /* a container's own address, with CNI's ipMasq */
+	__u32 network : 7; /* number of a bridge's subnets, or of a container's
+			    * network; 0: none
+			    */
+	__u32 unused : 15;
 	__u32 subnet; /* key of nx_subnet; 0: in no subnet of the node's */
 };
 NX_ABI_SIZE(nx_net, 8);

@@ -10,7 +10,8 @@
 #include "tests/oracle/kube_proxy.h"
 #include "userspace/model/config.h"
 
-// Random configurations and exchanges for the suites kube-ovn-basic, kube-ovn, services and, with
+// Random configurations and exchanges for the suites kube-ovn-basic, kube-ovn, services, hostports
+// and, with
 // kube-proxy's rules in both nodes, kube-ovn-services.  Left out, because the two are not meant to
 // agree on it:
 //   - sequence numbers outside the window, wrong checksums: conntrack's judgement, not NAT's;
@@ -58,6 +59,10 @@ Call GenerateServiceCall(Dice& dice, Family family, const std::vector<ServiceRul
 // ports of SCTP's endpoints than the Service's.
 model::Config GenerateProxied(Dice& dice);
 Call GenerateProxiedCall(Dice& dice, Family family, const model::Config& config);
+// The same, or nothing of it, with host ports of CNI's portmap and Docker's: the suite hostports.
+// The node's own processes call none: what they send is translated in their sockets.
+model::Config GenerateHostPorts(Dice& dice);
+Call GenerateHostPortCall(Dice& dice, Family family, const model::Config& config);
 // Addresses as GenerateCall chooses them.
 std::string AnyOutsideHost(Dice& dice, Family family);
 Call CallOfAnyPod(Dice& dice, Family family);

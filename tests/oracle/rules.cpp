@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/oracle/host_port_rules.h"
 #include "tests/oracle/kube_ovn.h"
 #include "tests/oracle/kube_proxy_rules.h"
 #include "tests/oracle/rule_table.h"
@@ -135,8 +136,11 @@ std::string NatText(const Config& config, Family family) {
        {"cali-PREROUTING", "cali-OUTPUT", "cali-POSTROUTING", "cali-fip-dnat", "cali-fip-snat"})
     nat.Chain(chain);
   AddFloatingIps(nat, config, family);
+  AddHostPortMasquerade(nat, config, family);
   if (HasKubeOvn(config)) AddKubeOvnNat(nat, config, family);
   AddKubeProxyNat(nat, config, family);
+  AddHostPortDnat(nat, config, family);
+  AddIpMasq(nat, config, family);
   return nat.Text();
 }
 

@@ -173,6 +173,46 @@ std::string ServiceText(const model::Service& service) {
   return text + (endpoints.empty() ? "" : "    endpoints:\n") + endpoints;
 }
 
+std::string MappingText(const model::PortMapping& mapping) {
+  return fmt::format(
+      "{{{}hostPort: {}, containerPort: {}, protocol: {}}}",
+      mapping.host_ip ? fmt::format("hostIP: \"{}\", ", mapping.host_ip->ToString()) : "",
+      mapping.host_port, mapping.container_port,
+      mapping.protocol == NX_L4_TCP   ? "tcp"
+      : mapping.protocol == NX_L4_UDP ? "udp"
+                                      : "sctp");
+}
+
+std::string MappingsText(const std::vector<model::PortMapping>& mappings) {
+  std::vector<std::string> items;
+  for (const model::PortMapping& mapping : mappings) items.push_back(MappingText(mapping));
+  return fmt::format("[{}]", fmt::join(items, ", "));
+}
+
+std::string HostPortsText(const model::HostPorts& ports) {
+  return fmt::format(
+      "  - container: {}\n    addresses: {}\n    mappings: {}\n"
+      "    snat: {}\n    masqAll: {}\n    ipMasq: {}\n",
+      ports.container, YamlList(ports.addresses, [](const Prefix& p) { return p.ToString(); }),
+      MappingsText(ports.mappings), ports.snat, ports.masq_all, ports.ip_masq);
+}
+
+std::string DockerText(const model::Docker& docker) {
+  std::string text =
+      fmt::format("docker:\n  userlandProxy: {}\n  bridges:\n", docker.userland_proxy);
+  for (const model::DockerBridge& bridge : docker.bridges) {
+    text += fmt::format("    - name: {}\n      subnets: {}\n      containers:{}\n", bridge.name,
+                        YamlList(bridge.subnets, [](const Prefix& p) { return p.ToString(); }),
+                        bridge.containers.empty() ? " []" : "");
+    for (const model::DockerContainer& container : bridge.containers)
+      text +=
+          fmt::format("        - {{name: {}, addresses: {}, ports: {}}}\n", container.name,
+                      YamlList(container.addresses, [](const Address& a) { return a.ToString(); }),
+                      MappingsText(container.ports));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string YamlText(const Config& config) {
@@ -198,6 +238,9 @@ std::string YamlText(const Config& config) {
   if (config.kube_proxy != model::KubeProxy()) text += KubeProxyText(config.kube_proxy);
   if (!config.services.empty()) text += "services:\n";
   for (const model::Service& service : config.services) text += ServiceText(service);
+  if (!config.host_ports.empty()) text += "hostPorts:\n";
+  for (const model::HostPorts& ports : config.host_ports) text += HostPortsText(ports);
+  if (!config.docker.bridges.empty()) text += DockerText(config.docker);
   return config.tproxy.probes.empty() ? text : text + ProbeText(config.tproxy);
 }
 

@@ -66,6 +66,26 @@ TEST(UdpWays, EndWithTheirService) {
   EXPECT_THAT(Show(EndedUdpWays(after, before)), IsEmpty());
 }
 
+TEST(UdpWays, OfHostPortsEndWithTheirContainer) {
+  model::Config before = Config({}), after = before;
+  model::HostPorts ports{
+      .container = "dns",
+      .addresses = {Net("10.88.0.5/16"), Net("fd00:88::5/64")},
+      .mappings = {{.host_ip = {}, .host_port = 53, .container_port = 5353, .protocol = NX_L4_UDP},
+                   {.host_ip = Addr("172.18.0.3"),
+                    .host_port = 54,
+                    .container_port = 5353,
+                    .protocol = NX_L4_UDP},
+                   {.host_ip = {}, .host_port = 80, .container_port = 80}}};
+  before.host_ports = {ports};
+  ports.mappings.erase(ports.mappings.begin());
+  after.host_ports = {ports};
+
+  EXPECT_THAT(Show(UdpWaysOf(after)), UnorderedElementsAre("172.18.0.3:54 10.88.0.5:5353"));
+  EXPECT_THAT(Show(EndedUdpWays(before, after)),
+              UnorderedElementsAre("0.0.0.0:53 10.88.0.5:5353", ":::53 fd00:88::5:5353"));
+}
+
 TEST(UdpWays, StayWhenTheirServiceMovesOrIsWrittenAnew) {
   const model::Config before = Config(
       {Service("a", {"10.96.0.1"}, {}), Dns({Endpoint({"10.16.0.1"}), Endpoint({"10.16.0.2"})})});

@@ -84,7 +84,7 @@ std::string Show(const model::Config& c) {
     out += fmt::format(" {}-{}", r.first, r.last);
   out += fmt::format("|{} {}|", c.flows.max_established, c.flows.max_embryos);
   for (const std::uint32_t seconds : c.timeout_seconds) out += fmt::format("{} ", seconds);
-  return out + ShowServices(c);
+  return out + ShowServices(c) + ShowHostPorts(c);
 }
 
 TEST(ConfigWords, NodeIsRead) {

@@ -32,6 +32,12 @@ GOOD = {
                   "sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 600}},
                   "endpoints": [{"addresses": ["10.16.0.10"], "port": 8080, "nodeName": "node1",
                                  "hints": {"forZones": [{"name": "zone-a"}]}}]}],
+    "hostPorts": [{"container": "web_1", "addresses": ["10.88.0.5/16", "fd00:88::5/64"], "masqAll": True,
+                   "mappings": [{"hostIP": "127.0.0.1", "hostPort": 8080, "containerPort": 80, "protocol": "udp"}]}],
+    "docker": {"userlandProxy": False,
+               "bridges": [{"name": "docker0", "subnets": ["172.17.0.0/16"],
+                            "containers": [{"name": "db", "addresses": ["172.17.0.2"],
+                                            "ports": [{"hostPort": 5432, "containerPort": 5432}]}]}]},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -50,6 +56,10 @@ BAD = [
     (["subnets", 0, "natOutgoingPolicyRules"], [{"action": "masquerade"}]),
     (["subnets", 0, "natOutgoingPolicyRules"], [{"match": {"dstIPs": "pod"}, "action": "nat"}]),
     (["policyOrder"], "last-match"),
+    (["hostPorts", 0, "addresses"], ["10.88.0.5"]),
+    (["hostPorts", 0, "mappings", 0, "hostPort"], 0),
+    (["hostPorts", 0, "mappings", 0, "protocol"], "TCP"),
+    (["docker", "bridges", 0, "containers", 0, "name"], "-db"),
     (["ipvs", "clusterIPs"], ["10.96.0.1:443"]),
     (["ipvs", "localNodePortsTCP"], [0]),
     (["metrics", "listen"], "[::1]"),

@@ -10,7 +10,8 @@
 #include "userspace/config/keys.h"
 #include "userspace/model/config.h"
 
-// Words of `kubeProxy` and `services` one at a time, for the tests of the table.
+// Words of `kubeProxy`, `services`, `hostPorts` and `docker` one at a time, for the tests of the
+// table.
 namespace natrix::config {
 
 inline std::string ShowServices(const model::Config& c) {
@@ -45,8 +46,40 @@ inline std::string ShowServices(const model::Config& c) {
   return out;
 }
 
+inline std::string ShowMappings(const std::vector<model::PortMapping>& mappings) {
+  std::string out;
+  for (const model::PortMapping& m : mappings)
+    out += fmt::format("{} {} {} {};", m.host_ip ? m.host_ip->ToString() : "", m.host_port,
+                       m.container_port, static_cast<int>(m.protocol));
+  return out + "|";
+}
+
+inline std::string ShowHostPorts(const model::Config& c) {
+  std::string out = fmt::format("{:x} {}|", c.marks.host_port, c.docker.userland_proxy);
+  const auto list = [&](const auto& values) {
+    for (const auto& value : values) out += value.ToString() + ",";
+    out += "|";
+  };
+  for (const model::HostPorts& p : c.host_ports) {
+    out += fmt::format("{} {} {} {} ", p.container, p.snat, p.masq_all, p.ip_masq);
+    list(p.addresses);
+    out += ShowMappings(p.mappings);
+  }
+  for (const model::DockerBridge& b : c.docker.bridges) {
+    out += b.name + " ";
+    list(b.subnets);
+    for (const model::DockerContainer& d : b.containers) {
+      out += d.name + " ";
+      list(d.addresses);
+      out += ShowMappings(d.ports);
+    }
+  }
+  return out;
+}
+
 inline bool IsServiceWord(const Key& key) {
-  return key.path.starts_with("kubeProxy") || key.path.starts_with("services") ||
+  return key.path.starts_with("hostPorts") || key.path.starts_with("docker") ||
+         key.path.starts_with("kubeProxy") || key.path.starts_with("services") ||
          key.path == "node.zone" || key.path == "node.podCIDRs";
 }
 
@@ -83,6 +116,22 @@ inline std::string WithServiceWord(const Key& key, const std::string& value) {
   if (path.starts_with("services[].endpoints[]"))
     values.insert({{"services[].endpoints[].addresses", "[10.98.0.1]"},
                    {"services[].endpoints[].port", "82"}});
+  if (path.starts_with("hostPorts[]"))
+    values.insert({{"hostPorts[].container", "zz"},
+                   {"hostPorts[].addresses", "[10.99.0.5/16]"},
+                   {"hostPorts[].mappings[].hostPort", "81"},
+                   {"hostPorts[].mappings[].containerPort", "82"}});
+  if (path == "hostPorts[].mappings") values[path] = "[{hostPort: 81, containerPort: 83}]";
+  if (path.starts_with("docker.bridges[]"))
+    values.insert(
+        {{"docker.bridges[].name", "br9"}, {"docker.bridges[].subnets", "[172.16.0.0/15]"}});
+  if (path.starts_with("docker.bridges[].containers[]"))
+    values.insert({{"docker.bridges[].containers[].name", "zz"},
+                   {"docker.bridges[].containers[].addresses", "[172.17.0.9]"},
+                   {"docker.bridges[].containers[].ports[].hostPort", "81"},
+                   {"docker.bridges[].containers[].ports[].containerPort", "82"}});
+  if (path == "docker.bridges[].containers[].ports")
+    values[path] = "[{hostPort: 81, containerPort: 83}]";
   if (path.ends_with("timeoutSeconds")) values["services[].sessionAffinity"] = "ClientIP";
   if (path.ends_with("healthCheckNodePort")) values["services[].externalTrafficPolicy"] = "Local";
   if (path.ends_with("portName")) {

@@ -26,6 +26,12 @@ const char* KindOf(nx_service_kind kind) {
       return "LoadBalancer";
     case NX_SERVICE_NODE_PORT:
       return "NodePort";
+    case NX_SERVICE_PORTMAP:
+      return "HostPort";
+    case NX_SERVICE_DOCKER:
+      return "Docker";
+    case NX_SERVICE_HAIRPIN:
+      break;
   }
   return "?";
 }

@@ -9,6 +9,7 @@
 
 #include "userspace/compile/jiffies.h"
 #include "userspace/compile/membership.h"
+#include "userspace/compile/networks.h"
 #include "userspace/compile/subnets.h"
 
 namespace natrix::compile {
@@ -65,6 +66,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   // A pod's packet must not find the way that only probes of this node take.
   if (!config.tproxy.probes.empty())
     scalars.mark_untrusted |= config.tproxy.output_mark | config.tproxy.prerouting_mark;
+  if (!config.host_ports.empty()) scalars.mark_untrusted |= marks.host_port;
   scalars.ephemeral_min = host.ephemeral.first;
   scalars.ephemeral_max = host.ephemeral.last;
   scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
@@ -75,7 +77,10 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
                 !config.other_nodes.empty();
   scalars.detect = DetectionOf(config.kube_proxy);
   scalars.masquerade_all = config.kube_proxy.masquerade_all;
-  scalars.services = !config.services.empty();
+  scalars.mark_host_port = marks.host_port;
+  scalars.networks = !config.docker.bridges.empty();
+  // A flow out of a container's network is told from an answer by being remembered.
+  scalars.services = !config.services.empty() || !config.host_ports.empty() || scalars.networks;
   scalars.node_ports = services.at_any_address > 0;
   scalars.localhost_node_ports = config.kube_proxy.localhost_node_ports;
   scalars.sockets = SocketsOf(config);
@@ -168,11 +173,13 @@ void Borrow(nx_device& entry, const std::vector<model::Device>& others) {
   }
 }
 
-nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool cluster) {
+nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool cluster,
+                      std::uint8_t bridge) {
   nx_device entry{};
   device.name.copy(entry.name, sizeof(entry.name) - 1);
   entry.role = role;
   entry.cluster = cluster ? NX_DEVICE_CLUSTER(0) | NX_DEVICE_CLUSTER(1) : 0;
+  entry.bridge[0] = entry.bridge[1] = bridge;
   Offer(entry.addr4, Family::kIpv4, device);
   Offer(entry.addr6, Family::kIpv6, device);
   return entry;
@@ -219,7 +226,8 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
   wanted.port.fill({});
   for (const model::Device& device : host.devices) {
     if (const auto role = RoleOf(config.node, device.name)) {
-      nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name));
+      nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name),
+                                    BridgeOf(config.docker, device.name));
       Borrow(entry, host.devices);
       wanted.device.emplace(device.ifindex, entry);
     }

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "userspace/compile/networks.h"
 #include "userspace/compile/rule_id.h"
 
 namespace natrix::compile {
@@ -32,6 +33,9 @@ nx_net Union(nx_net own, nx_net around) {
   own.floating_ip |= around.floating_ip;
   own.subnets_nat_policy |= around.subnets_nat_policy;
   own.cluster |= around.cluster;
+  own.bridged |= around.bridged;
+  own.ip_masq |= around.ip_masq;
+  if (own.network == 0) own.network = around.network;
   if (own.subnet == 0) own.subnet = around.subnet;
   return own;
 }
@@ -100,6 +104,7 @@ ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetParts& par
     written.emplace_back(Prefix::Of(ip.external), floating);
   for (const Prefix& cidr : config.kube_proxy.cluster_cidrs)
     written.emplace_back(cidr.WithoutHostBits(), cluster);
+  AddNetworks(config, written);
   return Nest(std::move(written), Union);
 }
 

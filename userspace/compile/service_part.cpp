@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "userspace/compile/host_ports.h"
 #include "userspace/compile/jiffies.h"
 
 namespace natrix::compile {
@@ -227,7 +228,10 @@ ServicePart MakeServicePart(const model::Shared<Service>& service,
                             const ServiceNode& node) {
   ServicePart part{
       .service = service, .numbers = std::move(numbers), .entries = {}, .node_ports = {}};
-  Maker(part, node).Make();
+  if (service->host_ports)
+    AddHostPorts(part);
+  else
+    Maker(part, node).Make();
   return part;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "userspace/compile/host_ports.h"
 #include "userspace/compile/service_numbers.h"
 #include "userspace/compile/service_part.h"
 
@@ -211,6 +212,15 @@ Table<K, V> AllOf(const Services& services, Pairs<K, V> ServiceEntries::* table)
   return all;
 }
 
+// Services, then host ports, in `joined` if there are any.
+const std::vector<model::Shared<Service>>& AllOf(const model::Config& config,
+                                                 std::vector<model::Shared<Service>>& joined) {
+  if (!model::HasHostPorts(config)) return config.services;
+  joined = config.services;
+  for (model::Shared<Service>& ports : HostPortServices(config)) joined.push_back(std::move(ports));
+  return joined;
+}
+
 }  // namespace
 
 Table<nx_service_key, nx_service> Services::AllServices() const {
@@ -227,7 +237,8 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
                                              const std::shared_ptr<const Services>& previous) {
   static const auto none = std::make_shared<const Services>();
   const Services& old = previous ? *previous : *none;
-  const std::vector<model::Shared<Service>>& wanted = config.services;
+  std::vector<model::Shared<Service>> with_host_ports;
+  const auto& wanted = AllOf(config, with_host_ports);
   auto made = std::make_shared<Services>();
   made->node = {.name = config.node.name,
                 .zone = config.node.zone,

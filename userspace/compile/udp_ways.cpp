@@ -7,6 +7,8 @@
 #include <iterator>
 #include <vector>
 
+#include "userspace/compile/host_ports.h"
+
 namespace natrix::compile {
 namespace {
 
@@ -27,6 +29,22 @@ std::vector<std::pair<Address, __be16>> CalledAt(const Service& service,
       if (address.family() == family) places.emplace_back(address, htons(port.port));
   if (port.node_port != 0) places.emplace_back(AnyOf(family), htons(port.node_port));
   return places;
+}
+
+// A host port has one container, and is called at one address of the node or at all.
+void AddHostPortWays(const Service& service, UdpWays& ways) {
+  for (std::size_t i = 0; i < service.ports.size(); ++i) {
+    const model::PortOfService& port = service.ports[i];
+    if (port.protocol != NX_L4_UDP) continue;
+    for (const Address& container : service.cluster_ips) {
+      const Address called = service.host_ports->host_ips[i].value_or(AnyOf(container.family()));
+      if (called.family() != container.family()) continue;
+      ways.insert({.called = called.bytes,
+                   .endpoint = container.bytes,
+                   .called_port = htons(port.node_port),
+                   .endpoint_port = htons(port.port)});
+    }
+  }
 }
 
 void AddWays(const Service& service, UdpWays& ways) {
@@ -84,11 +102,14 @@ UdpWay UdpWay::ByNodePort() const {
 UdpWays UdpWaysOf(const model::Config& config) {
   UdpWays ways;
   for (const auto& service : config.services) AddWays(service, ways);
+  for (const auto& service : HostPortServices(config)) AddHostPortWays(service, ways);
   return ways;
 }
 
 UdpWays EndedUdpWays(const model::Config& before, const model::Config& after) {
-  const Changed changed(before.services, after.services);
+  Changed changed(before.services, after.services);
+  for (const auto& service : HostPortServices(before)) AddHostPortWays(service, changed.before);
+  for (const auto& service : HostPortServices(after)) AddHostPortWays(service, changed.after);
   UdpWays ended;
   std::ranges::set_difference(changed.before, changed.after, std::inserter(ended, ended.end()),
                               ByBytes());

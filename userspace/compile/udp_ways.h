@@ -9,14 +9,15 @@
 
 namespace natrix::compile {
 
-// The way of datagrams from where a Service is called to one of its endpoints.
+// The way of datagrams from where a Service or host port is called to one of its
+// endpoints.
 struct UdpWay {
-  nx_addr called;  // a NodePort's is the family's "any"
+  nx_addr called;  // of one at all of the node's addresses: the family's "any"
   nx_addr endpoint;
   __be16 called_port;
   __be16 endpoint_port;
 
-  // The same by a NodePort, whatever the address that is called.
+  // The same by a port at all addresses, whatever the one that is called.
   UdpWay ByNodePort() const;
 };
 using UdpWays = std::set<UdpWay, ByBytes>;
@@ -26,7 +27,7 @@ using UdpWays = std::set<UdpWay, ByBytes>;
 UdpWays UdpWaysOf(const model::Config& config);
 
 // The ways that `before` has and `after` has not.  Looks into the Services that the two do not
-// share, only.
+// share, only, and into all host ports.
 UdpWays EndedUdpWays(const model::Config& before, const model::Config& after);
 
 }  // namespace natrix::compile

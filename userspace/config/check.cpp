@@ -15,6 +15,7 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/config/check_host_ports.h"
 #include "userspace/config/check_services.h"
 #include "userspace/config/check_tproxy.h"
 #include "userspace/config/overlap.h"
@@ -132,12 +133,18 @@ void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
   const auto later = [](const Mark& a, const Mark& b) {
     return a.where.begin > b.where.begin ? a.where : b.where;
   };
-  for (const Mark& other : {Mark{"local", marks.local, places.local}, nat, forward})
-    if (const std::uint32_t shared = masquerade.bits & other.bits; shared != 0)
-      diagnostics.Error(later(masquerade, other),
-                        fmt::format("marks \"masquerade\" ({:#x}) and \"{}\" ({:#x}) share {:#x}",
-                                    masquerade.bits, other.name, other.bits, shared),
-                        "traffic with the one would be taken for the other: choose other bits");
+  const Mark local{"local", marks.local, places.local};
+  const Mark host_port{"hostPort", marks.host_port, places.host_port};
+  const auto apart = [&](const Mark& one, std::initializer_list<Mark> others) {
+    for (const Mark& other : others)
+      if (const std::uint32_t shared = one.bits & other.bits; shared != 0)
+        diagnostics.Error(later(one, other),
+                          fmt::format("marks \"{}\" ({:#x}) and \"{}\" ({:#x}) share {:#x}",
+                                      one.name, one.bits, other.name, other.bits, shared),
+                          "traffic with the one would be taken for the other: choose other bits");
+  };
+  apart(masquerade, {local, nat, forward, host_port});
+  apart(host_port, {local, nat, forward});
   const std::uint32_t shared = nat.bits & forward.bits;
   if (shared == nat.bits || shared == forward.bits)
     diagnostics.Error(later(nat, forward),
@@ -215,6 +222,11 @@ void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
   for (const Span where : places.service_cidrs) costs.emplace_back(where, 1);
   for (const Span where : places.other_nodes) costs.emplace_back(where, 1);
   for (const Span where : places.kube_proxy.cluster_cidrs) costs.emplace_back(where, 1);
+  for (const Places::DockerBridge& bridge : places.docker)
+    for (const Span where : bridge.subnets) costs.emplace_back(where, 1);
+  for (std::size_t i = 0; i < places.host_ports.size(); ++i)
+    if (decoded.config.host_ports[i].ip_masq)
+      for (const Span where : places.host_ports[i].addresses) costs.emplace_back(where, 2);
   for (const Places::FloatingIp& where : places.floating_ips) costs.emplace_back(where.external, 1);
   for (std::size_t i = 0; i < places.subnets.size(); ++i)
     for (const Span where : places.subnets[i].cidrs)
@@ -243,6 +255,7 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
   CheckTproxy(decoded, diagnostics);
   CheckServices(decoded, diagnostics);
+  CheckHostPorts(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);
   CheckPorts(decoded, diagnostics);
   CheckSubnetCount(decoded, diagnostics);

@@ -194,18 +194,6 @@ void CheckIpvs(const Decoded& decoded, Diagnostics& diagnostics) {
                     "where natrix does, or \"services\" where kube-proxy does");
 }
 
-// Whether a device may be managed whose name begins with a text, or is it.  Of a pattern only what
-// is before its first wildcard is looked at.
-bool MayBeManaged(const model::Node& node, const std::string& text, bool begins) {
-  const auto names = [&](const std::string& pattern) {
-    const std::string known = pattern.substr(0, pattern.find_first_of("*?["));
-    if (known.size() == pattern.size()) return begins ? known.starts_with(text) : known == text;
-    if (begins) return known.starts_with(text) || text.starts_with(known);
-    return ::fnmatch(pattern.c_str(), text.c_str(), FNM_NOESCAPE) == 0;
-  };
-  return std::ranges::any_of(node.uplinks, names) || std::ranges::any_of(node.pod_devices, names);
-}
-
 // natrix sees what comes in by devices that it manages, and nothing else.
 void CheckDetectDevice(const Decoded& decoded, Diagnostics& diagnostics) {
   const model::KubeProxy& proxy = decoded.config.kube_proxy;
@@ -241,6 +229,19 @@ std::size_t NodePortEntries(const model::Config& config, Family family) {
              : static_cast<std::size_t>(std::ranges::count_if(config.node.addresses, matches));
 }
 
+// They have the maps of Services; each costs as much as it can, in both families.
+void AddHostPorts(const Decoded& decoded, Costs& called, Costs& numbers, Costs& backends,
+                  Costs& ranges) {
+  const auto add = [&](const Places::Container& container) {
+    const std::size_t cost = container.mappings.size() * container.addresses.size();
+    called.emplace_back(container.name, 2 * cost);
+    for (Costs* costs : {&numbers, &backends, &ranges}) costs->emplace_back(container.name, cost);
+  };
+  for (const Places::Container& container : decoded.places.host_ports) add(container);
+  for (const Places::DockerBridge& bridge : decoded.places.docker)
+    for (const Places::Container& container : bridge.containers) add(container);
+}
+
 void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
   Costs called, numbers, backends, ranges;
   const std::size_t at[] = {NodePortEntries(decoded.config, Family::kIpv4),
@@ -272,6 +273,7 @@ void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
                           fmt::format("a port can have {} endpoints", UINT16_MAX));
     }
   }
+  AddHostPorts(decoded, called, numbers, backends, ranges);
   const auto check = [&](Costs& costs, std::size_t most, const char* what, const char* help) {
     CheckRoom(std::move(costs), most, fmt::format("too many: there can be {} {}", most, what), help,
               diagnostics);
@@ -288,6 +290,16 @@ void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
 }
 
 }  // namespace
+
+bool MayBeManaged(const model::Node& node, const std::string& text, bool begins) {
+  const auto names = [&](const std::string& pattern) {
+    const std::string known = pattern.substr(0, pattern.find_first_of("*?["));
+    if (known.size() == pattern.size()) return begins ? known.starts_with(text) : known == text;
+    if (begins) return known.starts_with(text) || text.starts_with(known);
+    return ::fnmatch(pattern.c_str(), text.c_str(), FNM_NOESCAPE) == 0;
+  };
+  return std::ranges::any_of(node.uplinks, names) || std::ranges::any_of(node.pod_devices, names);
+}
 
 void CheckServices(const Decoded& decoded, Diagnostics& diagnostics) {
   std::map<std::pair<std::string, std::string>, Span> names;

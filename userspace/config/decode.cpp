@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "userspace/config/choice.h"
+#include "userspace/config/decode_host_ports.h"
 #include "userspace/config/decode_services.h"
 #include "userspace/config/mapping.h"
 #include "userspace/config/values.h"
@@ -160,6 +161,7 @@ void DecodeMarks(const Mapping& map, Decoded& out) {
   places.local = map.Into(marks.local, "local", ReadMark);
   places.policy_nat = map.Into(marks.policy_nat, "policyNat", ReadMark);
   places.policy_forward = map.Into(marks.policy_forward, "policyForward", ReadMark);
+  places.host_port = map.Into(marks.host_port, "hostPort", ReadMark);
   places.readable = map.diagnostics().count() == before;
 }
 
@@ -205,6 +207,7 @@ Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagn
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state)
       timeouts->Into(out.config.timeout_seconds[state], TimeoutKey(state), ReadDuration);
   DecodeServices(*top, before, out);
+  DecodeHostPorts(*top, out);
   return out;
 }
 

@@ -32,6 +32,7 @@ struct Places {
     Span local;
     Span policy_nat;
     Span policy_forward;
+    Span host_port;
     bool readable = true;  // false: one of them is not what was written, but a default
   };
   struct Tproxy {
@@ -65,6 +66,21 @@ struct Places {
     Span local_policy;  // the first policy that is Local
     Span health_check;
   };
+  // A container with host ports.
+  struct Container {
+    struct Mapping {
+      Span host_ip;
+      Span host_port;
+    };
+    Span name;
+    std::vector<Span> addresses;
+    std::vector<Mapping> mappings;
+  };
+  struct DockerBridge {
+    Span name;
+    std::vector<Span> subnets;
+    std::vector<Container> containers;
+  };
   std::vector<Span> addresses;
   std::vector<Span> pod_cidrs;
   std::vector<Span> uplinks;
@@ -79,6 +95,8 @@ struct Places {
   Tproxy tproxy;
   KubeProxy kube_proxy;
   std::vector<Service> services;
+  std::vector<Container> host_ports;
+  std::vector<DockerBridge> docker;
   Marks marks;
 };
 

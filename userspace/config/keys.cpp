@@ -10,6 +10,7 @@
 
 #include "maps/abi/flow.h"
 #include "userspace/config/duration.h"
+#include "userspace/config/keys_host_ports.h"
 #include "userspace/config/keys_services.h"
 
 namespace natrix::config {
@@ -175,6 +176,9 @@ std::vector<Key> WrittenKeys() {
      .text = "A NAT policy decided to translate."},
     {.path = "marks.policyForward", .type = Type::kMark, .fallback = "0x90002", .example = "0xa0002",
      .text = "A NAT policy decided not to translate. Neither policy mark holds all bits of the other."},
+    {.path = "marks.hostPort", .type = Type::kMark, .fallback = "0x2000", .example = "0x1000",
+     .text = "Asks for masquerade of a host port's traffic: CNI portmap's `markMasqBit`, as a mark. "
+             "Shares no bit with the others."},
 
     {.path = "masquerade", .type = Type::kMap, .text = "How source ports are chosen."},
     {.path = "masquerade.randomFully", .type = Type::kBool, .fallback = "true", .example = "false",
@@ -246,6 +250,7 @@ const std::vector<Key>& Keys() {
     std::vector<Key> all = WrittenKeys();
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state) all.push_back(TimeoutRow(state));
     std::ranges::move(ServiceKeys(), std::back_inserter(all));
+    std::ranges::move(HostPortKeys(), std::back_inserter(all));
     return all;
   }();
   return keys;
@@ -322,6 +327,12 @@ std::string_view TypeName(Type type) {
       return "nodes in one string";
     case Type::kServicePorts:
       return "a list of service ports";
+    case Type::kInterfaces:
+      return "a list of addresses with their prefix length";
+    case Type::kHostIp:
+      return "an address";
+    case Type::kContainer:
+      return "a container's name";
     case Type::kListen:
       return "an address and port";
   }

@@ -94,6 +94,12 @@ Json ValueSchema(const Key& key) {
       return Text("^ *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *(, *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *)*$");
     case Type::kServicePorts:
       return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5}$"));
+    case Type::kInterfaces:
+      return ListOf(CidrSchema());
+    case Type::kHostIp:
+      return AddressSchema();
+    case Type::kContainer:
+      return Text("^[a-zA-Z0-9][a-zA-Z0-9_.-]*$");
     case Type::kListen:
       return Either(Integer(1, 65535), Text("^(([0-9.]+|\\[[0-9a-fA-F:.]+\\])?:)?[0-9]{1,5}$"));
   }
@@ -113,6 +119,7 @@ Json DefaultOf(const Key& key) {
     case Type::kDevices:
     case Type::kPorts:
     case Type::kServicePorts:
+    case Type::kInterfaces:
       return Json::array();
     default:
       return key.fallback;

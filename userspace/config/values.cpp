@@ -105,6 +105,18 @@ std::optional<std::string> ReadName(const Node& node, const Key& key, Diagnostic
   return std::nullopt;
 }
 
+std::optional<std::string> ReadContainer(const Node& node, const Key& key,
+                                         Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  const auto allowed = [&](char c) { return alnum(c) || c == '_' || c == '.' || c == '-'; };
+  if (!node.text.empty() && alnum(node.text[0]) && std::ranges::all_of(node.text, allowed))
+    return node.text;
+  diagnostics.Error(node.where, fmt::format("\"{}\" is not a container's name", node.text),
+                    "it has letters, digits, '_', '.' and '-', and begins with a letter or digit");
+  return std::nullopt;
+}
+
 std::optional<bool> ReadBool(const Node& node, const Key& key, Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
   if (!node.quoted && node.text == "true") return true;

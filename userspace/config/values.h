@@ -36,6 +36,15 @@ std::optional<model::Prefix> ReadRange(const Node& node, const Key& key, Diagnos
 // An address; says what to do about the "None" of a headless Service.
 std::optional<model::Address> ReadClusterIp(const Node& node, const Key& key,
                                             Diagnostics& diagnostics);
+// An address with the length of its network: "10.88.0.5/16".
+std::optional<model::Prefix> ReadInterface(const Node& node, const Key& key,
+                                           Diagnostics& diagnostics);
+// An address of the node's own, 127.0.0.1 too; 0.0.0.0 and :: are all of the family.
+std::optional<model::Address> ReadHostIp(const Node& node, const Key& key,
+                                         Diagnostics& diagnostics);
+// As Docker allows them.
+std::optional<std::string> ReadContainer(const Node& node, const Key& key,
+                                         Diagnostics& diagnostics);
 
 // An address or a CIDR of a policy rule, where an ipset's leniency is Kube-OVN's: host bits are
 // cut off, and /0 is every address of the family.

@@ -158,6 +158,44 @@ std::optional<Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& di
   return prefix;
 }
 
+std::optional<Prefix> ReadInterface(const Node& node, const Key& key, Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  const std::optional<Prefix> own = Prefix::Parse(node.text);
+  if (!own) {
+    ReportCidr(node, diagnostics);
+    return std::nullopt;
+  }
+  if (const std::string_view why = WhyNobodys(own->address); !why.empty()) {
+    diagnostics.Error(node.where, fmt::format("{} is {}", own->address.ToString(), why),
+                      "write the container's own address");
+    return std::nullopt;
+  }
+  const int most = own->family() == Family::kIpv4 ? 32 : 128;
+  if (own->length == 0 || CoversIpv4(own->WithoutHostBits())) {
+    diagnostics.Error(node.where, fmt::format("/{} is no network of one container", own->length),
+                      "write the prefix length that CNI's result has");
+    return std::nullopt;
+  }
+  if (own->length != most && !own->HasHostBits()) {
+    diagnostics.Error(node.where, fmt::format("{} is a network, not an address", node.text),
+                      "write the container's own address with the network's prefix length");
+    return std::nullopt;
+  }
+  return own;
+}
+
+std::optional<Address> ReadHostIp(const Node& node, const Key& key, Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  const std::optional<Address> address = Address::Parse(node.text);
+  if (address && address->IsLoopback() && address->family() == Family::kIpv6) {
+    diagnostics.Error(node.where, "a container cannot be reached at ::1",
+                      "the kernel routes nothing from there: leave the mapping out");
+    return std::nullopt;
+  }
+  if (address && (address->IsLoopback() || address->IsUnspecified())) return address;
+  return ReadAddress(node, key, diagnostics);
+}
+
 std::optional<Prefix> ReadRange(const Node& node, const Key& key, Diagnostics& diagnostics) {
   const std::optional<Prefix> prefix = Prefix::Parse(node.text);
   if (prefix && prefix->length == 0 && !prefix->HasHostBits()) return prefix;

@@ -212,12 +212,15 @@ bool Applier::Holds(std::uint32_t index, const Wanted& wanted) const {
          compile::Diff(*side.services, *wanted.services).empty() && Detects(index, wanted);
 }
 
-// Whether the devices that are there are the cluster's own under that side as they should be.
+// Whether that side says of the devices that are there what it should: which are the cluster's own,
+// which Docker's.
 bool Applier::Detects(std::uint32_t side, const Wanted& wanted) const {
   return std::ranges::all_of(wanted.device, [&](const auto& entry) {
     const auto held = device_.find(entry.first);
-    const int differ = held == device_.end() ? 0 : held->second.cluster ^ entry.second.cluster;
-    return (differ & NX_DEVICE_CLUSTER(side)) == 0;
+    if (held == device_.end()) return true;
+    const int differ = held->second.cluster ^ entry.second.cluster;
+    return (differ & NX_DEVICE_CLUSTER(side)) == 0 &&
+           held->second.bridge[side] == entry.second.bridge[side];
   });
 }
 
@@ -226,8 +229,10 @@ Table<std::uint32_t, nx_device> Applier::DevicesBesideLive(const Wanted& wanted)
   auto devices = wanted.device;
   const int bit = NX_DEVICE_CLUSTER(generation_);
   for (auto& [ifindex, device] : devices)
-    if (const auto held = device_.find(ifindex); held != device_.end())
+    if (const auto held = device_.find(ifindex); held != device_.end()) {
       device.cluster = static_cast<__u8>((device.cluster & ~bit) | (held->second.cluster & bit));
+      device.bridge[generation_ & 1] = held->second.bridge[generation_ & 1];
+    }
   return devices;
 }
 

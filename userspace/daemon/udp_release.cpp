@@ -2,6 +2,7 @@
 #include "userspace/daemon/udp_release.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -44,10 +45,12 @@ void Doom(const UdpRelease::IsEnded& is_ended, const nx_tuple& key, const nx_flo
   const bool asks = entry.role == NX_ROLE_ORIGINAL;
   const nx_tuple original = asks ? key : PartnerOf(key, entry);
   const nx_tuple reply = asks ? PartnerOf(key, entry) : key;
-  if (!is_ended({.called = original.dst,
-                 .endpoint = reply.src,
-                 .called_port = original.dport,
-                 .endpoint_port = reply.sport}))
+  const bool translated =
+      original.dport != reply.sport || std::memcmp(&original.dst, &reply.src, sizeof(nx_addr)) != 0;
+  if (!translated || !is_ended({.called = original.dst,
+                                .endpoint = reply.src,
+                                .called_port = original.dport,
+                                .endpoint_port = reply.sport}))
     return;
   doomed.originals.insert(original);
   doomed.others.insert(reply);

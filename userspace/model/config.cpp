@@ -11,8 +11,14 @@ std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family fam
   return *found;
 }
 
+bool HasHostPorts(const Config& config) {
+  const auto publishes = [](const DockerBridge& bridge) { return !bridge.containers.empty(); };
+  return !config.host_ports.empty() || std::ranges::any_of(config.docker.bridges, publishes);
+}
+
 bool TranslatesCalls(const Config& config) {
-  return !config.services.empty() && config.kube_proxy.socket_lb != SocketLb::kOff;
+  return (!config.services.empty() || HasHostPorts(config)) &&
+         config.kube_proxy.socket_lb != SocketLb::kOff;
 }
 
 bool AtAnyAddress(const std::vector<Prefix>& node_port_addresses, Family family) {

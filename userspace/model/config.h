@@ -11,6 +11,7 @@
 #include "maps/abi/config.h"
 #include "maps/abi/flow.h"
 #include "userspace/model/address.h"
+#include "userspace/model/host_ports.h"
 #include "userspace/model/service.h"
 #include "userspace/model/shared.h"
 
@@ -87,6 +88,7 @@ struct Marks {
   std::uint32_t local = 0x80000;
   std::uint32_t policy_nat = 0x90001;
   std::uint32_t policy_forward = 0x90002;
+  std::uint32_t host_port = 0x2000;
 };
 
 // A kubelet probe of a pod that the node cannot reach.
@@ -177,6 +179,8 @@ struct Config {
   std::optional<Ipvs> ipvs;  // none: kube-proxy does not run in IPVS mode
   KubeProxy kube_proxy;
   std::vector<Shared<Service>> services;
+  std::vector<HostPorts> host_ports;
+  Docker docker;
   Tproxy tproxy;
   Marks marks;
   Masquerade masquerade;
@@ -185,7 +189,9 @@ struct Config {
   Timeouts timeout_seconds = kDefaultTimeouts;
 };
 
-// Whether calls of Services are translated where processes make them.
+// Whether a container has host ports, be it CNI's or Docker's.
+bool HasHostPorts(const Config& config);
+// Whether calls of Services or host ports are translated where processes make them.
 bool TranslatesCalls(const Config& config);
 
 }  // namespace natrix::model

@@ -37,6 +37,18 @@ struct PortOfService {
   friend bool operator==(const PortOfService&, const PortOfService&) = default;
 };
 
+// What makes of a Service one container's host ports (model/host_ports.h): its addresses stand in
+// `cluster_ips`, and each port's number on the node in `node_port`.
+struct HostPortRules {
+  std::vector<std::optional<Address>> host_ips;  // of ports[i]; none: every address of the node
+  std::vector<Prefix> masqueraded;               // the sources that are
+  bool loopback = false;                         // called at 127.0.0.1, too
+  bool docker = false;
+  std::uint8_t not_from = 0;  // number of a network (compile/networks.h), or 0
+
+  friend bool operator==(const HostPortRules&, const HostPortRules&) = default;
+};
+
 // Endpoints of the ports of one name.  An EndpointSlice has a port per name; one list per name says
 // the same.
 struct Service {
@@ -53,6 +65,7 @@ struct Service {
   std::uint16_t health_check_node_port = 0;
   // endpoints[i] are those of ports[i].
   std::vector<std::vector<ServiceEndpoint>> endpoints;
+  std::optional<HostPortRules> host_ports;  // of none that config/ reads
 
   friend bool operator==(const Service&, const Service&) = default;
 };

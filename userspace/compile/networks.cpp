@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/compile/networks.h"
+
+#include <map>
+
+#include "maps/abi/device.h"
+
+namespace natrix::compile {
+
+std::uint8_t BridgeNumber(std::size_t bridge) { return static_cast<std::uint8_t>(bridge + 1); }
+
+std::uint8_t BridgeOf(const model::Docker& docker, const std::string& device) {
+  for (std::size_t i = 0; i < docker.bridges.size(); ++i)
+    if (docker.bridges[i].name == device)
+      return static_cast<std::uint8_t>(BridgeNumber(i) |
+                                       (docker.userland_proxy ? 0 : NX_BRIDGE_NO_PROXY));
+  return 0;
+}
+
+void AddNetworks(const model::Config& config, ByPrefix<nx_net>& written) {
+  const std::vector<model::DockerBridge>& bridges = config.docker.bridges;
+  for (std::size_t i = 0; i < bridges.size(); ++i) {
+    nx_net net{};
+    net.bridged = 1;
+    net.network = BridgeNumber(i) & NX_BRIDGE_NUMBER;
+    for (const model::Prefix& subnet : bridges[i].subnets)
+      written.emplace_back(subnet.WithoutHostBits(), net);
+  }
+  std::map<model::Prefix, unsigned> numbers;
+  for (const model::HostPorts& ports : config.host_ports) {
+    if (!ports.ip_masq) continue;
+    for (const model::Prefix& address : ports.addresses) {
+      const model::Prefix network = address.WithoutHostBits();
+      const unsigned number =
+          numbers.emplace(network, bridges.size() + numbers.size() + 1).first->second;
+      nx_net net{}, own{};
+      net.network = number & NX_BRIDGE_NUMBER;
+      own.ip_masq = 1;
+      written.emplace_back(network, net);
+      written.emplace_back(model::Prefix::Of(address.address), own);
+    }
+  }
+}
+
+}  // namespace natrix::compile

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "maps/abi/set.h"
+#include "userspace/compile/nest.h"
+#include "userspace/model/config.h"
+
+namespace natrix::compile {
+
+// Numbers of networks whose containers are masqueraded outside: Docker's bridges in their order,
+// from 1, then those of CNI's ipMasq.  A change of the configuration may change them all.
+std::uint8_t BridgeNumber(std::size_t bridge);
+// nx_device.bridge of a device; 0: it is none of Docker's.
+std::uint8_t BridgeOf(const model::Docker& docker, const std::string& device);
+
+// What nx_net holds of them, prefixes as they were written.
+void AddNetworks(const model::Config& config, ByPrefix<nx_net>& written);
+
+}  // namespace natrix::compile
