@@ -143,8 +143,10 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	}
 	if (create_flow(skb, pkt, config, s) == NX_DROP)
 		return NX_DROP;
-	/* OVN-MASQUERADE clears all of it, KUBE-POSTROUTING its own bit. */
-	if (s->snat.masquerade)
+	/* OVN-MASQUERADE clears all of it, KUBE-POSTROUTING its own bit,
+	 * Calico nothing.
+	 */
+	if (s->snat.masquerade && !s->snat.keep_mark)
 		skb->mark = config->ovn ? 0 :
 					  skb->mark & ~config->mark_masquerade;
 	return egress_write(skb, pkt, &s->source, pkt->reason);
@@ -226,7 +228,9 @@ NX_GLOBAL int egress_headless(struct nx_pkt *pkt)
 	if (!pkt)
 		return NX_PASS;
 	from = net_of(config_side(), &pkt->tuple.src);
-	return from.subnets ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
+	return from.subnets || from.masq_ipam_pools ?
+		       nx_drop(pkt, NX_R_HEADLESS) :
+		       NX_PASS;
 }
 
 /* FORWARD's counters: the subnets are in the slot, or are asked for. */

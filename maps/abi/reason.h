@@ -70,7 +70,12 @@
 	X(NX_R_SOURCE_RANGE, 45, DROP,                                         \
 	  "source may not call this load balancer address")                    \
 	X(NX_R_SCTP_PORT, 46, DROP,                                            \
-	  "SCTP to a service whose endpoint has another port")
+	  "SCTP to a service whose endpoint has another port")                 \
+	X(NX_R_MASQ_POOL, 47, TRANSLATE, "natOutgoing of its Calico pool")     \
+	X(NX_R_SNAT_POOL, 48, TRANSLATE,                                       \
+	  "natOutgoing of its Calico pool, natOutgoingAddress")                \
+	X(NX_R_MASQ_TUNNEL, 49, TRANSLATE,                                     \
+	  "this node into a Calico tunnel, the tunnel's address")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -83,11 +83,11 @@ TEST_P(Applying, TheSideInForceDecidesWhichDevicesAreTheClusters) {
   };
   EXPECT_EQ(mark(), 0U);
 
-  (*device)->cluster = static_cast<__u8>(NX_DEVICE_CLUSTER(generation->number + 1));
+  (*device)->cluster = static_cast<__u8>(NX_DEVICE_SIDE(generation->number + 1));
   ASSERT_TRUE(maps_->device.Upsert(1, **device));
   EXPECT_EQ(mark(), config.marks.masquerade);
 
-  (*device)->cluster = static_cast<__u8>(NX_DEVICE_CLUSTER(generation->number));
+  (*device)->cluster = static_cast<__u8>(NX_DEVICE_SIDE(generation->number));
   ASSERT_TRUE(maps_->device.Upsert(1, **device));
   EXPECT_EQ(mark(), 0U);
 }

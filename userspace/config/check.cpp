@@ -15,6 +15,7 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/config/check_calico.h"
 #include "userspace/config/check_services.h"
 #include "userspace/config/check_tproxy.h"
 #include "userspace/config/overlap.h"
@@ -178,6 +179,10 @@ std::size_t SetsOf(const model::Subnet& subnet) {
          subnet.HasPolicy();
 }
 
+std::size_t SetsOf(const model::IpPool& pool) {
+  return 1u + pool.nat_outgoing + !pool.load_balancer_only;
+}
+
 void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
   if (!decoded.config.ipvs) return;
   const model::Ipvs& ipvs = *decoded.config.ipvs;
@@ -215,6 +220,9 @@ void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
   for (const Span where : places.service_cidrs) costs.emplace_back(where, 1);
   for (const Span where : places.other_nodes) costs.emplace_back(where, 1);
   for (const Span where : places.kube_proxy.cluster_cidrs) costs.emplace_back(where, 1);
+  for (const Span where : places.calico.hosts) costs.emplace_back(where, 1);
+  for (std::size_t i = 0; i < places.calico.pools.size(); ++i)
+    costs.emplace_back(places.calico.pools[i].cidr, SetsOf(decoded.config.calico->pools[i]));
   for (const Places::FloatingIp& where : places.floating_ips) costs.emplace_back(where.external, 1);
   for (std::size_t i = 0; i < places.subnets.size(); ++i)
     for (const Span where : places.subnets[i].cidrs)
@@ -242,6 +250,7 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckFloatingIps(decoded, diagnostics);
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
   CheckTproxy(decoded, diagnostics);
+  CheckCalico(decoded, diagnostics);
   CheckServices(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);
   CheckPorts(decoded, diagnostics);

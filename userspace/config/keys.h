@@ -29,6 +29,11 @@ enum class Type {
   kGatewayText,   // node or node:address of one string
   kServicePorts,  // members of an ipset hash:ip,port
   kListen,        // an address and a port to listen on
+  kCidr,          // one
+  kChoices,       // a list of a few words
+  kAddressText,   // addresses of one string
+  kPortRange,     // first:last, or first-last
+  kInterface,     // a device, or with + what several names begin with
 };
 
 // One word of the configuration.
@@ -41,7 +46,7 @@ struct Key {
   std::string text;         // what it means: sentences, in Markdown
   std::uint64_t least = 0;  // kCount
   std::uint64_t most = 0;
-  std::vector<std::string_view> choices = {};  // kChoice
+  std::vector<std::string_view> choices = {};  // kChoice, kChoices
 
   std::string_view name() const;    // "natOutgoing"
   std::string_view parent() const;  // "subnets[]"; "" at the top

@@ -19,10 +19,11 @@ constexpr std::string_view kEnd = "<!-- end -->";
 std::string TypeCell(const Key& key) {
   std::string cell(TypeName(key.type));
   if (key.type == Type::kCount) cell += fmt::format(", {} to {}", key.least, key.most);
-  if (key.type != Type::kChoice) return cell;
+  if (key.type != Type::kChoice && key.type != Type::kChoices) return cell;
   cell.clear();
   for (const std::string_view choice : key.choices)
     cell += fmt::format("{}`{}`", cell.empty() ? "" : " or ", choice);
+  if (key.type == Type::kChoices) cell.insert(0, "a list of ");
   return cell;
 }
 
@@ -94,6 +95,16 @@ Json ValueSchema(const Key& key) {
       return Text("^ *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *(, *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *)*$");
     case Type::kServicePorts:
       return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5}$"));
+    case Type::kCidr:
+      return CidrSchema();
+    case Type::kChoices:
+      return ListOf({{"enum", key.choices}});
+    case Type::kAddressText:
+      return Text("^ *[0-9a-fA-F:.]+ *(, *[0-9a-fA-F:.]+ *)*$");
+    case Type::kPortRange:
+      return Either(Integer(1, 65535), Text("^[0-9]{1,5}([-:][0-9]{1,5})?$"));
+    case Type::kInterface:
+      return Text("^[a-zA-Z0-9:._-]{1,15}$|^[a-zA-Z0-9:._-]{1,14}\\+$");
     case Type::kListen:
       return Either(Integer(1, 65535), Text("^(([0-9.]+|\\[[0-9a-fA-F:.]+\\])?:)?[0-9]{1,5}$"));
   }
@@ -113,6 +124,7 @@ Json DefaultOf(const Key& key) {
     case Type::kDevices:
     case Type::kPorts:
     case Type::kServicePorts:
+    case Type::kChoices:
       return Json::array();
     default:
       return key.fallback;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -212,22 +213,33 @@ bool Applier::Holds(std::uint32_t index, const Wanted& wanted) const {
          compile::Diff(*side.services, *wanted.services).empty() && Detects(index, wanted);
 }
 
-// Whether the devices that are there are the cluster's own under that side as they should be.
+namespace {
+
+// What the devices have one bit of for each side.
+constexpr std::array kSided = {&nx_device::cluster, &nx_device::nat_outgoing, &nx_device::tunnel4,
+                               &nx_device::tunnel6};
+
+}  // namespace
+
+// Whether the devices that are there are what they should be under that side.
 bool Applier::Detects(std::uint32_t side, const Wanted& wanted) const {
   return std::ranges::all_of(wanted.device, [&](const auto& entry) {
     const auto held = device_.find(entry.first);
-    const int differ = held == device_.end() ? 0 : held->second.cluster ^ entry.second.cluster;
-    return (differ & NX_DEVICE_CLUSTER(side)) == 0;
+    int differ = 0;
+    if (held != device_.end())
+      for (const auto bits : kSided) differ |= held->second.*bits ^ entry.second.*bits;
+    return (differ & NX_DEVICE_SIDE(side)) == 0;
   });
 }
 
 // What is wanted of the devices, but for what the side in force says of them.
 Table<std::uint32_t, nx_device> Applier::DevicesBesideLive(const Wanted& wanted) const {
   auto devices = wanted.device;
-  const int bit = NX_DEVICE_CLUSTER(generation_);
+  const int bit = NX_DEVICE_SIDE(generation_);
   for (auto& [ifindex, device] : devices)
     if (const auto held = device_.find(ifindex); held != device_.end())
-      device.cluster = static_cast<__u8>((device.cluster & ~bit) | (held->second.cluster & bit));
+      for (const auto bits : kSided)
+        device.*bits = static_cast<__u8>((device.*bits & ~bit) | (held->second.*bits & bit));
   return devices;
 }
 
