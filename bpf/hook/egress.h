@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/lib/decision.h"
+#include "bpf/lib/outgoing.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/stage/create.h"
 #include "bpf/stage/flow.h"
@@ -223,12 +224,14 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 /* It cannot be translated, and would show a pod's address outside. */
 NX_GLOBAL int egress_headless(struct nx_pkt *pkt)
 {
-	struct nx_net from;
+	struct nx_net from, to;
 
 	if (!pkt)
 		return NX_PASS;
-	from = net_of(config_side(), &pkt->tuple.src);
-	return from.subnets || from.masq_ipam_pools ?
+	pkt->side = config_side();
+	from = net_of(pkt->side, &pkt->tuple.src);
+	to = net_of(pkt->side, &pkt->tuple.dst);
+	return from.subnets || leaves_pools(from, to) ?
 		       nx_drop(pkt, NX_R_HEADLESS) :
 		       NX_PASS;
 }

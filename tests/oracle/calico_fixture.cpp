@@ -23,7 +23,7 @@ model::Config CalicoConfig(const model::Node& node) {
   return config;
 }
 
-CalicoOracle::CalicoOracle() { nodes_.Apply(CalicoConfig(nodes_.config().node)); }
+CalicoOracle::CalicoOracle() : Oracle(CalicoConfig(LoadConfig(ExamplePath()).node)) {}
 
 void CalicoOracle::ChangeCalico(const std::function<void(model::Calico&)>& change) {
   model::Config config = nodes_.config();
@@ -31,16 +31,22 @@ void CalicoOracle::ChangeCalico(const std::function<void(model::Calico&)>& chang
   nodes_.Apply(config);
 }
 
-void CalicoOracle::DropSecondPool() {
-  ChangeCalico([](model::Calico& calico) {
-    std::erase_if(calico.pools,
-                  [](const model::IpPool& pool) { return pool.name.starts_with("routed"); });
-  });
+void CalicoOracle::DropSecondPool(model::Calico& calico) {
+  std::erase_if(calico.pools,
+                [](const model::IpPool& pool) { return pool.name.starts_with("routed"); });
 }
 
 void CalicoOracle::SetAddress(model::Calico& calico) const {
   for (const Family each : {Family::kIpv4, Family::kIpv6})
     calico.nat_address.push_back(Address::Parse(CastOf(each).egress).value());
+}
+
+testing::AssertionResult CalicoOracle::Answers(const std::string& src) const {
+  for (const auto* side : {&exchange_.last().left, &exchange_.last().right})
+    if (side->size() != 1 || support::Dissect(side->front().frame)->src != src)
+      return testing::AssertionFailure() << "no answer from " << src << "\n"
+                                         << exchange_.transcript();
+  return Agree(exchange_);
 }
 
 void CalicoOracle::ExpectSource(const std::string& to, const std::string& src, bool port_changed,

@@ -20,8 +20,11 @@ class CalicoOracle : public Oracle {
   // Puts Calico's part in force, changed.
   void ChangeCalico(const std::function<void(model::Calico&)>& change);
   // pod3 is in no pool.
-  void DropSecondPool();
+  static void DropSecondPool(model::Calico& calico);
   void SetAddress(model::Calico& calico) const;
+
+  // What the node itself answered comes from `src`, on both sides.
+  testing::AssertionResult Answers(const std::string& src) const;
 
   // Pod 1 to `to`, first packets of several protocols, all with the source `src`.
   void ExpectSource(const std::string& to, const std::string& src, bool port_changed,

@@ -25,37 +25,41 @@ TEST_P(CalicoPools, OutsideSeesTheNode) {
   ExpectSource(cast().web2, cast().node, true);
 }
 
-TEST_P(CalicoPools, SegmentsWithoutSynAreMasqueradedToo) {
+TEST_P(CalicoPools, WhateverThePacketIsLike) {
+  // No SYN: Calico has no rule about that.
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().web, kAck));
-  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
-}
+  ASSERT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
 
-TEST_P(CalicoPools, ErrorsAboutItComeBackToThePod) {
-  exchange_.Send(Place::kPod1, Udp(cast().pod1, cast().web));
+  PacketSpec fragments = Udp(cast().pod1, cast().web);
+  fragments.payload = 2500;
+  fragments.fragment = 1000;
+  fragments.id = 83;
+  exchange_.Send(Place::kPod1, fragments);
+  EXPECT_TRUE(Agree(exchange_));
+  ASSERT_EQ(exchange_.last().right.size(), 3U) << exchange_.transcript();
+  for (const Seen& seen : exchange_.last().right)
+    EXPECT_EQ(support::Dissect(seen.frame)->src, cast().node) << exchange_.transcript();
+
+  const PacketSpec init{.src = cast().pod1,
+                        .dst = cast().web,
+                        .protocol = support::kSctp,
+                        .sport = 4000,
+                        .dport = 36412};
+  exchange_.Send(Place::kPod1, init);
+  EXPECT_TRUE(Agree(exchange_));
+  EXPECT_TRUE(RightShows(exchange_, Arrival{.src = cast().node, .dst = cast().web}));
+
+  exchange_.Send(Place::kPod1, Udp(cast().pod1, cast().web2));
   ErrorSpec error = TooBig(family(), 1280);
   error.from = cast().router;
   exchange_.Report(Place::kOutside, error);
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().router, cast().pod1}));
 }
 
-TEST_P(CalicoPools, FragmentsLeaveWithOneAddressAndPort) {
-  PacketSpec spec = Udp(cast().pod1, cast().web);
-  spec.payload = 2500;
-  spec.fragment = 1000;
-  spec.id = 83;
-  exchange_.Send(Place::kPod1, spec);
-  EXPECT_TRUE(Agree(exchange_));
-  ASSERT_EQ(exchange_.last().right.size(), 3U) << exchange_.transcript();
-  for (const Seen& seen : exchange_.last().right)
-    EXPECT_EQ(support::Dissect(seen.frame)->src, cast().node) << exchange_.transcript();
-}
-
-TEST_P(CalicoPools, PoolWithoutNatOutgoingIsLeftAlone) {
+TEST_P(CalicoPools, WithoutNatOutgoingAndBetweenPoolsNothingIsTranslated) {
   exchange_.Send(Place::kPod3, Udp(cast().pod3, cast().web));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod3, .dst = cast().web}));
-}
 
-TEST_P(CalicoPools, BetweenPoolsNothingIsTranslated) {
   exchange_.Send(Place::kPod1, Tcp(cast().pod1, cast().pod3, kSyn));
   ASSERT_TRUE(Arrives(exchange_, {Place::kPod3, cast().pod1, cast().pod3}));
   exchange_.Reply(Place::kPod3, Tcp("", "", kSyn | kAck));
@@ -77,7 +81,7 @@ TEST_P(CalicoPools, AnswersOfTheNodeItselfKeepItsAddress) {
     calico.pools.push_back(PoolOf("own", v4 ? "172.18.0.3/32" : "fd00:172:18::3/128", true));
   });
   exchange_.Send(Place::kOutside, Echo(cast().client, cast().node));
-  EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, cast().client}));
+  EXPECT_TRUE(Answers(cast().node));
 
   PacketSpec own = Udp(cast().node, cast().client);
   own.sport = 4000;
@@ -91,31 +95,16 @@ TEST_P(CalicoPools, PoolsInOneAnotherAreEachAsked) {
     // pod2 is in the inner one, which does not ask for it; the one around it does.
     calico.pools.push_back(PoolOf("inner", v4 ? "10.16.0.11/32" : "fd00:10:16::11/128", false));
     calico.pools.push_back(PoolOf("world", v4 ? "8.8.0.0/16" : "2001:db8:8::/48", false));
+    // Nobody sends from there: it keeps nobody from being masqueraded.
+    calico.pools.push_back(PoolOf("lb", v4 ? "198.51.0.0/16" : "2001:db8:100::/48", true));
+    calico.pools.back().load_balancer_only = true;
   });
+  exchange_.Send(Place::kPod2, Udp(cast().pod2, cast().client));
+  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().client, .port_changed = true}));
   exchange_.Send(Place::kPod2, Udp(cast().pod2, cast().web2));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web2, .port_changed = true}));
   exchange_.Send(Place::kPod2, Udp(cast().pod2, cast().web));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().pod2, .dst = cast().web}));
-}
-
-TEST_P(CalicoPools, LoadBalancersAddressesAreMasqueradedTo) {
-  const bool v4 = family() == Family::kIpv4;
-  ChangeCalico([&](model::Calico& calico) {
-    calico.pools.push_back(PoolOf("lb", v4 ? "8.8.8.0/24" : "2001:db8:8::/64", true));
-    calico.pools.back().load_balancer_only = true;
-  });
-  ExpectSource(cast().web, cast().node, true);
-}
-
-TEST_P(CalicoPools, SctpKeepsItsPort) {
-  const PacketSpec init{.src = cast().pod1,
-                        .dst = cast().web,
-                        .protocol = support::kSctp,
-                        .sport = 4000,
-                        .dport = 36412};
-  exchange_.Send(Place::kPod1, init);
-  EXPECT_TRUE(Agree(exchange_));
-  EXPECT_TRUE(RightShows(exchange_, Arrival{.src = cast().node, .dst = cast().web}));
 }
 
 class CalicoExclusions : public CalicoOracle {};
@@ -137,7 +126,7 @@ TEST_P(CalicoExclusions, HostsAreMasqueradedToUnlessAskedFor) {
 }
 
 TEST_P(CalicoExclusions, TheFilterChoosesTheOutputDevice) {
-  DropSecondPool();
+  ChangeCalico(DropSecondPool);
   ExpectSource(cast().pod3, cast().join, true, Place::kPod3);
 
   ChangeCalico([](model::Calico& calico) { calico.interface_filter = kUplink; });
@@ -185,8 +174,7 @@ TEST_P(CalicoOrder, FloatingIpsComeBeforePools) {
   for (const Family each : {Family::kIpv4, Family::kIpv6})
     config.floating_ips.push_back(
         {Address::Parse(CastOf(each).floating).value(), Address::Parse(CastOf(each).pod1).value()});
-  std::erase_if(config.calico->pools,
-                [](const model::IpPool& pool) { return pool.name.starts_with("routed"); });
+  DropSecondPool(*config.calico);
   for (model::IpPool& pool : config.calico->pools) pool.load_balancer_only = true;
   nodes_.Apply(config);
 
@@ -245,7 +233,7 @@ TEST_P(CalicoTunnels, ItsOwnAddressAndThoseOfPodsAreLeftAlone) {
 // The answer alone would look like the node calling from the wrong address.
 TEST_P(CalicoTunnels, AnswersOfTheNodeKeepTheAddressThatWasCalled) {
   exchange_.Send(Place::kPod3, Echo(cast().pod3, cast().node));
-  EXPECT_TRUE(Arrives(exchange_, {Place::kPod3, cast().node, cast().pod3}));
+  EXPECT_TRUE(Answers(cast().node));
 }
 
 TEST_P(CalicoTunnels, UdpGetsAPortBesideTheVxlanPort) {

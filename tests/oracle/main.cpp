@@ -69,6 +69,11 @@ class Run {
  private:
   bool with_services() const { return arguments_.suite == "kube-ovn-services"; }
   bool is_proxied() const { return arguments_.suite == "services"; }
+  bool is_calico() const { return arguments_.suite == "calico"; }
+  model::Config AnyConfig(Dice& dice) const {
+    if (is_calico()) return GenerateCalico(dice);
+    return is_proxied() ? GenerateProxied(dice) : GenerateConfig(dice, scope());
+  }
   Scope scope() const {
     return arguments_.suite == "kube-ovn" || with_services() ? Scope::kWhole : Scope::kBasic;
   }
@@ -80,7 +85,7 @@ class Run {
     const std::uint32_t block = number / kCasesPerConfig;
     if (block_ != block) {
       Dice dice(arguments_.seed, kConfigStream, block);
-      nodes_.Apply(is_proxied() ? GenerateProxied(dice) : GenerateConfig(dice, scope()));
+      nodes_.Apply(AnyConfig(dice));
       if (with_services()) LoadServices(dice);
       // natrix remembers no flow of what is in no subnet, and conntrack every one.
       nodes_.left().engine->Forget();
@@ -105,6 +110,7 @@ class Run {
   }
 
   Call AnyCall(Dice& dice, Family family) {
+    if (is_calico()) return GenerateCalicoCall(dice, family, nodes_.config());
     if (is_proxied() && dice.Chance(85)) return GenerateProxiedCall(dice, family, nodes_.config());
     if (with_services() && dice.Chance(60))
       return GenerateServiceCall(dice, family, services_[family]);
@@ -148,8 +154,8 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--seed", arguments.seed, "Which throws of the dice")->capture_default_str();
   app.add_option("--cases", arguments.cases, "How many exchanges")->capture_default_str();
   app.add_option("--suite", arguments.suite, "What is replaced")
-      ->check(CLI::IsMember(
-          {"kube-ovn", "kube-ovn-basic", "kube-ovn-services", "kube-ovn-wild", "services"}))
+      ->check(CLI::IsMember({"calico", "kube-ovn", "kube-ovn-basic", "kube-ovn-services",
+                             "kube-ovn-wild", "services"}))
       ->capture_default_str();
   app.add_option("--family", arguments.family, "4 or 6; both when not given")
       ->check(CLI::IsMember({4, 6}));

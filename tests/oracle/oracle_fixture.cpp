@@ -54,11 +54,13 @@ testing::AssertionResult Shows(const Exchange& exchange, const std::vector<Seen>
 
 }  // namespace
 
-Oracle::Oracle()
+Oracle::Oracle() : Oracle(LoadConfig(ExamplePath())) {}
+
+Oracle::Oracle(const model::Config& config)
     : nodes_(KindFrom("NATRIX_ORACLE_LEFT", EngineKind::kLegacy),
              KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)),
       exchange_(nodes_) {
-  nodes_.Apply(LoadConfig(ExamplePath()));
+  nodes_.Apply(config);
 }
 
 void Oracle::TearDown() {

@@ -18,6 +18,8 @@ namespace natrix::oracle {
 class Oracle : public testing::TestWithParam<Family> {
  protected:
   Oracle();
+  // The same under another configuration.
+  explicit Oracle(const model::Config& config);
   void TearDown() override;
 
   Family family() const { return GetParam(); }

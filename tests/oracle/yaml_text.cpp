@@ -178,9 +178,10 @@ std::string CalicoText(const model::Calico& calico) {
   const auto same = [](const std::string& text) { return text; };
   std::string text = calico.pools.empty() ? "calico:\n  ipPools: []\n" : "calico:\n  ipPools:\n";
   for (const model::IpPool& pool : calico.pools)
-    text += fmt::format("    - {{name: {}, cidr: \"{}\", natOutgoing: {}, allowedUses: [{}]}}\n",
-                        pool.name, pool.cidr.ToString(), pool.nat_outgoing,
-                        pool.load_balancer_only ? "LoadBalancer" : "Workload, Tunnel");
+    text += fmt::format(
+        "    - {{name: {}, cidr: \"{}\", natOutgoing: {}, disabled: {}, allowedUses: [{}]}}\n",
+        pool.name, pool.cidr.ToString(), pool.nat_outgoing, pool.disabled,
+        pool.load_balancer_only ? "LoadBalancer" : "Workload, Tunnel");
   if (calico.exclude_hosts) text += "  natOutgoingExclusions: IPPoolsAndHostIPs\n";
   if (!calico.hosts.empty()) text += fmt::format("  hosts: {}\n", YamlList(calico.hosts, address));
   if (calico.port_range)

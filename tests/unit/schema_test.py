@@ -32,6 +32,11 @@ GOOD = {
                   "sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 600}},
                   "endpoints": [{"addresses": ["10.16.0.10"], "port": 8080, "nodeName": "node1",
                                  "hints": {"forZones": [{"name": "zone-a"}]}}]}],
+    "calico": {"ipPools": [{"name": "default-ipv4-ippool", "cidr": "192.168.0.0/16", "natOutgoing": True,
+                            "allowedUses": ["Workload", "Tunnel"]}],
+               "natOutgoingExclusions": "IPPoolsAndHostIPs", "hosts": ["172.18.0.4"], "natPortRange": "32768:65535",
+               "natOutgoingAddress": "172.18.0.70,fd00::70", "natOutgoingInterfaceFilter": "eth+",
+               "tunnels": ["vxlan.calico"], "vxlanPort": 4789},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -79,6 +84,15 @@ BAD = [
     (["services", 0, "sessionAffinityConfig", "clientIP", "timeoutSeconds"], 86401),
     (["services", 0, "endpoints", 0, "addresses"], "10.16.0.10"),
     (["services", 0, "targetPort"], 80),
+    (["calico", "ipPools", 0, "cidr"], "192.168.0.0"),
+    (["calico", "ipPools", 0], {"cidr": "192.168.0.0/16"}),
+    (["calico", "ipPools", 0, "allowedUses"], ["Pods"]),
+    (["calico", "ipPools", 0, "blockSize"], 26),
+    (["calico", "natOutgoingExclusions"], "HostIPs"),
+    (["calico", "natPortRange"], "1-2-3"),
+    (["calico", "natOutgoingAddress"], ["172.18.0.70"]),
+    (["calico", "natOutgoingInterfaceFilter"], "eth*"),
+    (["calico", "vxlanPort"], 0),
 ]
 
 

@@ -18,11 +18,10 @@ void DecodePool(const Mapping& map, model::Calico& calico, Places::Calico& place
   Places::Calico::Pool where;
   std::optional<model::Prefix> cidr;
   std::vector<std::size_t> uses;
-  bool disabled = false;  // decides nothing
   where.name = map.Into(pool.name, "name", ReadName);
   where.cidr = map.Into(cidr, "cidr", ReadCidr);
   map.Into(pool.nat_outgoing, "natOutgoing", ReadBool);
-  map.Into(disabled, "disabled", ReadBool);
+  map.Into(pool.disabled, "disabled", ReadBool);
   map.IntoList(uses, nullptr, "allowedUses", ReadChoice);
   pool.load_balancer_only = !uses.empty();
   for (const std::size_t use : uses)

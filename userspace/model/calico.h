@@ -13,11 +13,12 @@
 // What Felix, Calico's agent, makes nat rules of.
 namespace natrix::model {
 
-// Calico's IPPool.  `disabled` decides nothing on a node: Felix has such a pool in its sets, too.
+// Calico's IPPool.
 struct IpPool {
   std::string name;
   Prefix cidr;
   bool nat_outgoing = false;
+  bool disabled = false;  // decides nothing here: Felix has such a pool in its sets, too
   // allowedUses is LoadBalancer alone: Services are called there, nobody sends from there.
   bool load_balancer_only = false;
 };
