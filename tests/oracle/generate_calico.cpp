@@ -57,7 +57,7 @@ void AddPools(Dice& dice, Calico& calico) {
       if (dice.Chance(subnet < 2 ? 90 : 45))
         pools.Add(Around(PodAddress(family, static_cast<Place>(dice.Below(3)), subnet),
                          dice.Pick(v4 ? kLengths4 : kLengths6)),
-                  65);
+                  75);
     if (dice.Chance(30)) pools.Add(Around(v4 ? "10.30.0.0" : "fd00:30::", v4 ? 16 : 64), 50);
     if (dice.Chance(30))
       pools.Add(Around(v4 ? "198.51.100.0" : "2001:db8:100::", v4 ? 25 : 113), 30);
@@ -100,6 +100,7 @@ Config GenerateCalico(Dice& dice) {
   for (const Family family : kFamilies)
     config.node.addresses.push_back(AddressOf(CastOf(family).node));
   config.kube_proxy.masquerade_all = true;  // it runs, and has no Services
+  if (dice.Chance(25)) config.masquerade.port_choice = NX_PORT_KEEP;
   AddFloatingIps(dice, config);
   Calico& calico = config.calico.emplace();
   AddPools(dice, calico);
@@ -111,7 +112,7 @@ Config GenerateCalico(Dice& dice) {
       for (const std::string& host : {CastOf(family).other_node, CastOf(family).router})
         if (dice.Chance(70)) calico.hosts.push_back(AddressOf(host));
   for (const Family family : kFamilies)
-    if (dice.Chance(25)) calico.nat_address.push_back(AddressOf(CastOf(family).egress));
+    if (dice.Chance(35)) calico.nat_address.push_back(AddressOf(CastOf(family).egress));
   static const std::vector<std::string> kFilters{kUplink, kPodDevice, "eth+", "o+", "eth1"};
   if (dice.Chance(30)) calico.interface_filter = dice.Pick(kFilters);
   return config;
@@ -119,7 +120,7 @@ Config GenerateCalico(Dice& dice) {
 
 Call GenerateCalicoCall(Dice& dice, Family family, const Config& config) {
   const Cast& cast = CastOf(family);
-  switch (dice.Weighted({60, 25, 15})) {
+  switch (dice.Weighted({35, 50, 15})) {
     case 0:
       return GenerateCall(dice, family, config, Scope::kBasic);
     case 1: {  // to what a pool may be masqueraded to, or not
