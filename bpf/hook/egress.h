@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/lib/decision.h"
+#include "bpf/lib/outgoing.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/stage/create.h"
 #include "bpf/stage/flow.h"
@@ -143,7 +144,9 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 	}
 	if (create_flow(skb, pkt, config, s) == NX_DROP)
 		return NX_DROP;
-	/* OVN-MASQUERADE clears all of it, KUBE-POSTROUTING its own bit. */
+	/* OVN-MASQUERADE clears all of it, KUBE-POSTROUTING its own bit,
+	 * Calico, Docker and portmap nothing.
+	 */
 	if (s->snat.masquerade && !s->snat.keep_mark)
 		skb->mark = config->ovn ? 0 :
 					  skb->mark & ~config->mark_masquerade;
@@ -222,12 +225,16 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 /* It cannot be translated, and would show a pod's address outside. */
 NX_GLOBAL int egress_headless(struct nx_pkt *pkt)
 {
-	struct nx_net from;
+	struct nx_net from, to;
 
 	if (!pkt)
 		return NX_PASS;
-	from = net_of(config_side(), &pkt->tuple.src);
-	return from.subnets ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
+	pkt->side = config_side();
+	from = net_of(pkt->side, &pkt->tuple.src);
+	to = net_of(pkt->side, &pkt->tuple.dst);
+	return from.subnets || leaves_pools(from, to) ?
+		       nx_drop(pkt, NX_R_HEADLESS) :
+		       NX_PASS;
 }
 
 /* FORWARD's counters: the subnets are in the slot, or are asked for. */

@@ -30,8 +30,9 @@ struct nx_snat {
 	__u8 what;	 /* enum nx_snat_do */
 	__u8 masquerade; /* 1: address from the device, the mark is cleared */
 	__u8 keep_port;	 /* 1: the original port if it is free */
-	__u8 keep_mark;	 /* 1: the mark stays, for all that it masquerades */
 	enum nx_reason why;
+	struct nx_port_span ports; /* the only ones it may have */
+	__u8 keep_mark;		   /* 1: masquerade leaves the mark */
 };
 
 /* The source a packet leaves with. */

@@ -8,6 +8,7 @@
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
+#include "maps/abi/outgoing.h"
 #include "maps/abi/ports.h"
 #include "maps/abi/probe.h"
 #include "maps/abi/reason.h"

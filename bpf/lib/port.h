@@ -18,18 +18,28 @@
  * egress and moved (NX_R_RENUMBERED).
  *
  * Port classes are the kernel's (nf_nat_l4proto_unique_tuple): below 512 stays
- * below 512, 512..1023 goes to 600..1023, others to 1024..65535.
+ * below 512, 512..1023 goes to 600..1023, others to 1024..65535.  A range that
+ * was asked for has no classes, and may lie among the node's own.
  */
 #define NX_PORT_TRIES 48
+
+/* A range that was asked for is walked as nf_nat does, all of it if it is
+ * small: so many ports in a row from a random one, then half as many from
+ * another one, and so on.
+ */
+#define NX_PORT_WALK 128
+#define NX_PORT_WALKS (128 + 64 + 32 + 16)
 
 struct nx_alloc {
 	struct nx_tuple reply;	  /* key to claim; dport is what is sought */
 	struct nx_flow entry;	  /* its value */
 	__u16 first, span;	  /* candidates: first .. first + span - 1 */
 	__u16 skip_min, skip_max; /* but not these; 0, 0: none */
-	__u16 port;		  /* the one got, host order */
-	__u8 keep;		  /* try `port` first */
-	__u8 taken;		  /* 1: reply is in the table */
+	struct nx_port_span demanded; /* the caller's: these and no other */
+	__u16 at;		      /* where the walk through them is */
+	__u16 port;		      /* the one got, host order */
+	__u8 keep;		      /* try `port` first */
+	__u8 taken;		      /* 1: reply is in the table */
 };
 
 static __always_inline bool port_is_reserved(__u16 port)
@@ -79,6 +89,18 @@ struct nx_port_loop {
 	struct nx_alloc *alloc;
 };
 
+/* The next candidate of a range that was asked for. */
+static __always_inline __u16 port_walk(struct nx_alloc *alloc, __u32 index)
+{
+	__u32 span = alloc->span;
+
+	if (index == 128 || index == 128 + 64 || index == 128 + 64 + 32)
+		alloc->at = bpf_get_prandom_u32() % span;
+	else if (++alloc->at >= span)
+		alloc->at = 0;
+	return alloc->first + alloc->at;
+}
+
 /* One try; 1 ends the loop. */
 static long port_try(__u32 index, struct nx_port_loop *loop)
 {
@@ -94,7 +116,10 @@ static long port_try(__u32 index, struct nx_port_loop *loop)
 	} else if (index || !alloc->keep) {
 		if (!span)
 			return 1;
-		port = alloc->first + bpf_get_prandom_u32() % span;
+		if (alloc->demanded.first)
+			port = port_walk(alloc, index);
+		else
+			port = alloc->first + bpf_get_prandom_u32() % span;
 		if (alloc->skip_max && port >= alloc->skip_min)
 			port += alloc->skip_max - alloc->skip_min + 1;
 	}
@@ -134,6 +159,22 @@ static __always_inline void port_class(struct nx_alloc *alloc,
 	alloc->span = span;
 }
 
+/* Prepares the walk.  How many tries there are. */
+static __always_inline __u32 port_demand(struct nx_alloc *alloc)
+{
+	__u32 span = alloc->demanded.last - alloc->demanded.first + 1;
+
+	alloc->first = alloc->demanded.first;
+	alloc->span = span;
+	if (!alloc->span)
+		return 0;
+	alloc->at = bpf_get_prandom_u32() % span;
+	if (alloc->port < alloc->demanded.first ||
+	    alloc->port > alloc->demanded.last)
+		alloc->keep = 0;
+	return span > NX_PORT_WALK ? NX_PORT_WALKS : span + alloc->keep;
+}
+
 /* Claims a reply key for the flow whose packets leave with source `to` and,
  * if it can be had and `keep`, their own port.  alloc->reply (all but dport),
  * ->entry and ->port are the caller's.  0 or the reason to drop.
@@ -143,6 +184,7 @@ static __always_inline int port_allocate(struct __sk_buff *skb,
 					 const struct nx_config *config)
 {
 	struct nx_port_loop loop = { .skb = skb, .alloc = alloc };
+	__u32 tries = NX_PORT_TRIES;
 
 	switch (alloc->reply.proto) {
 	case NX_L4_TCP:
@@ -150,8 +192,11 @@ static __always_inline int port_allocate(struct __sk_buff *skb,
 	case NX_L4_UDPLITE:
 	case NX_L4_ICMP:
 	case NX_L4_ICMPV6:
-		port_class(alloc, config);
-		bpf_loop(NX_PORT_TRIES, port_try, &loop, 0);
+		if (alloc->demanded.first)
+			tries = port_demand(alloc);
+		else
+			port_class(alloc, config);
+		bpf_loop(tries, port_try, &loop, 0);
 		return alloc->taken ? 0 : NX_R_NO_PORT;
 	default:
 		/* SCTP's checksum has no pseudo header but covers the ports:

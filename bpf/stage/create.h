@@ -102,6 +102,7 @@ static __always_inline int create_flow(struct __sk_buff *skb,
 	} else {
 		alloc->reply.dst = s->snat.addr;
 		alloc->keep = s->snat.keep_port;
+		alloc->demanded = s->snat.ports;
 		refused = port_allocate(skb, alloc, config);
 	}
 	if (refused)

@@ -3,9 +3,11 @@
 
 #include "bpf/lib/flow_table.h"
 #include "bpf/lib/new_flow.h"
+#include "bpf/lib/outgoing.h"
 
-/* Remember a new flow to this node itself, if either end is in a subnet or
- * there are Services (one may have an endpoint on the node: see stage/snat.h).
+/* Remember a new flow to this node itself, if either end is in a subnet, its
+ * answer might be an outgoing one of Calico's, or there are Services (one may
+ * have an endpoint on the node: see stage/snat.h).
  *
  *   reads    pkt->tuple, ->opens, membership of both ends
  *   writes   pkt->reason
@@ -47,7 +49,10 @@ stage_local(struct nx_pkt *pkt, struct nx_net from, struct nx_net to)
 {
 	struct nx_config *config = config_of(pkt->side);
 
-	if ((from.subnets || to.subnets || (config && config->services)) &&
+	if (!config)
+		return NX_CONTINUE;
+	if ((from.subnets || to.subnets || config->services ||
+	     config->calico.tunnels || leaves_pools(to, from)) &&
 	    pkt->opens != NX_OPENS_NOTHING)
 		local_new(pkt);
 	return NX_CONTINUE;

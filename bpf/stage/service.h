@@ -41,7 +41,7 @@ static __always_inline bool is_clusters_own(struct __sk_buff *skb,
 	if (config->detect != NX_DETECT_DEVICE)
 		return false;
 	device = bpf_map_lookup_elem(&nx_device, &ifindex);
-	return device && device->cluster & NX_DEVICE_CLUSTER(side);
+	return device && device->cluster & NX_DEVICE_SIDE(side);
 }
 
 /* The client has the endpoint that its flow has, whoever claimed that; of

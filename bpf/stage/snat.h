@@ -4,18 +4,20 @@
 #include "bpf/lib/config.h"
 #include "bpf/lib/decision.h"
 #include "bpf/lib/fip.h"
+#include "bpf/lib/outgoing.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/policy.h"
 #include "bpf/lib/service.h"
 #include "bpf/lib/source.h"
 
 /* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
- * mangle's drop of orphans, Calico's cali-fip-snat, Docker's and CNI portmap's
- * (facts/kube-proxy-calico.md 3); CNI's ipMasq comes last.  First match wins.
+ * mangle's drop of orphans, Calico's cali-POSTROUTING, Docker's and CNI
+ * portmap's (facts/kube-proxy-calico.md 3); CNI's ipMasq comes last.  First
+ * match wins.
  *
  *   reads    pkt->tuple, ->opens, ->side, membership of both ends
  *   writes   snat, all of it; skb->mark under the mask of a policy's decision
- *   maps     nx_fip, nx_subnet, nx_policy, nx_device, nx_local, nx_service
+ *   maps     nx_fip, nx_device, nx_local, nx_service, nx_subnet, nx_policy
  *            (lookup)
  *   returns  0 always; snat->what says it
  */
@@ -103,6 +105,8 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 		snat->keep_port = 1;
 		return;
 	}
+	if (outgoing_rules(skb, pkt, config, from, to, snat))
+		return;
 	if (config->networks &&
 	    snat_of_bridge(skb, pkt, from.bridged ? from.network : 0, snat))
 		return;
@@ -177,9 +181,10 @@ nothing:
 kept:
 	/* No memory needed of what nothing is translated to.  A Service may
 	 * send its client to any address, and then the answers of both flows
-	 * must be told apart.
+	 * must be told apart; what comes from outside to a pool is answered.
 	 */
-	if (!from.subnets && !to.subnets && !config->services) {
+	if (!from.subnets && !to.subnets && !config->services &&
+	    !leaves_pools(from, to) && !leaves_pools(to, from)) {
 		snat->what = NX_SNAT_NOT_OURS;
 		snat->why = NX_R_NOT_OURS;
 	}

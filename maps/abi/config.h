@@ -3,6 +3,7 @@
 
 #include "maps/abi/addr.h"
 #include "maps/abi/flow.h"
+#include "maps/abi/outgoing.h"
 #include "maps/abi/service.h"
 #include "maps/abi/socket.h"
 
@@ -38,6 +39,7 @@ struct nx_config {
 	__u16 ephemeral_max;
 	struct nx_addr node4; /* what R1 translates to; all 0: none */
 	struct nx_addr node6;
+	struct nx_calico calico;
 	enum nx_port_choice port_choice;
 	__u8 ipvs; /* 1: kube-proxy's sets of IPVS mode are there */
 	__u8 ovn;  /* 1: Kube-OVN's chains stand before kube-proxy's */
@@ -53,7 +55,7 @@ struct nx_config {
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);
-NX_ABI_SIZE(nx_config, 140);
+NX_ABI_SIZE(nx_config, 184);
 
 /* Source ports that are never given to a flow, whatever the choice: host
  * ports, NodePorts, ip_local_reserved_ports.  Map `nx_port`, array, port / 32

@@ -10,11 +10,11 @@ enum nx_device_role {
 
 #define NX_DEVICE_ADDRS 4
 
-/* Bit of nx_device.cluster under one copy of the configuration: devices have
- * one copy, and which of them are the cluster's own is not to change before
- * the rest does.
+/* Bit of nx_device.cluster, ->nat_outgoing and ->tunnel* under one copy of the
+ * configuration: devices have one copy, and what it says of them is not to
+ * change before the rest does.
  */
-#define NX_DEVICE_CLUSTER(side) (1 << ((side) & 1))
+#define NX_DEVICE_SIDE(side) (1 << ((side) & 1))
 
 /* nx_device.bridge: the number of its network (nx_net.network), and whether
  * there is no userland proxy.
@@ -38,13 +38,17 @@ NX_ABI_SIZE(nx_device_addr, 20);
 struct nx_device {
 	char name[16];
 	enum nx_device_role role;
-	__u8 cluster;	/* what comes in by it is the cluster's own: bits */
-	__u8 bridge[2]; /* Docker's, under either copy: NX_BRIDGE_*; or 0 */
+	__u8 cluster;	   /* what comes in by it is the cluster's own: bits */
+	__u8 bridge[2];	   /* Docker's, under either copy: NX_BRIDGE_*; or 0 */
+	__u8 nat_outgoing; /* Calico's natOutgoing is asked there: bits */
+	__u8 tunnel4;	   /* one of Calico's tunnels, for IPv4: bits */
+	__u8 tunnel6;
+	__u8 pad;
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
 	struct nx_device_addr addr6[NX_DEVICE_ADDRS];
 };
-NX_ABI_SIZE(nx_device, 180);
-NX_ABI_FIELD(nx_device, addr4, 20);
+NX_ABI_SIZE(nx_device, 184);
+NX_ABI_FIELD(nx_device, addr4, 24);
 
 /* The node's own addresses (addrtype LOCAL): map `nx_local`, hash,
  * struct nx_addr -> struct nx_local.

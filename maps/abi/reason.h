@@ -79,7 +79,12 @@
 	X(NX_R_MASQ_NO_PROXY, 50, TRANSLATE,                                   \
 	  "Docker: into the bridge, by a container to itself or the node")     \
 	X(NX_R_MASQ_POD, 51, TRANSLATE,                                        \
-	  "ipMasq: out of the container's network")
+	  "ipMasq: out of the container's network")                            \
+	X(NX_R_MASQ_POOL, 52, TRANSLATE, "natOutgoing of its Calico pool")     \
+	X(NX_R_SNAT_POOL, 53, TRANSLATE,                                       \
+	  "natOutgoing of its Calico pool, natOutgoingAddress")                \
+	X(NX_R_MASQ_TUNNEL, 54, TRANSLATE,                                     \
+	  "this node into a Calico tunnel, the tunnel's address")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -26,7 +26,10 @@ struct nx_net {
 	__u32 network : 7; /* number of a bridge's subnets, or of a container's
 			    * network; 0: none
 			    */
-	__u32 unused : 15;
+	__u32 masq_ipam_pools : 1;  /* cali40masq-ipam-pools */
+	__u32 network_ip_pools : 1; /* cali40network-ip-pools */
+	__u32 all_hosts_net : 1;    /* cali40all-hosts-net, if it is asked */
+	__u32 unused : 12;
 	__u32 subnet; /* key of nx_subnet; 0: in no subnet of the node's */
 };
 NX_ABI_SIZE(nx_net, 8);
@@ -49,6 +52,16 @@ NX_ABI_SIZE(nx_net, 8);
 	X(NX_SET_RULE_SRC, 7, "natpr-", "-src") \
 	X(NX_SET_RULE_DST, 8, "natpr-", "-dst")
 
+/* Calico's: X(enumerator, value, ipset name without its cali40/cali60 prefix).
+ * All are hash:net.  all-ipam-pools is what network-ip-pools was called before
+ * pools of load balancers' addresses were left out of it.
+ */
+#define NX_CALI_SETS(X)                                \
+	X(NX_SET_CALI_MASQ, 9, "masq-ipam-pools")      \
+	X(NX_SET_CALI_ALL, 10, "all-ipam-pools")       \
+	X(NX_SET_CALI_NETWORK, 11, "network-ip-pools") \
+	X(NX_SET_CALI_HOSTS, 12, "all-hosts-net")
+
 enum nx_set_id {
 #define X(name, value, ipset, type) name = value,
 	NX_SETS(X)
@@ -56,7 +69,10 @@ enum nx_set_id {
 #define X(name, value, before, after) name = value,
 	NX_RULE_SETS(X)
 #undef X
-		NX_SET_COUNT
+#define X(name, value, ipset) name = value,
+		NX_CALI_SETS(X)
+#undef X
+			NX_SET_COUNT
 };
 
 /* Characters of a rule's ID (Kube-OVN's NatPolicyRuleIDLength). */

@@ -58,6 +58,24 @@ TEST_P(Applying, AnotherDeviceOfTheClusterComesInForceWithTheRest) {
   EXPECT_FALSE(Detect("ovn0").changed());
 }
 
+TEST_P(Applying, AnotherDeviceOfCalicosComesInForceWithTheRest) {
+  const auto apply = [&](const char* filter) {
+    config.calico.emplace().interface_filter = filter;
+    return Detect("eth0").flipped;
+  };
+  const auto bits = [&](std::uint32_t ifindex) {
+    return (*maps_->device.Find(ifindex))->nat_outgoing;
+  };
+  apply("eth0");
+  EXPECT_EQ(bits(1), 3);
+  EXPECT_EQ(bits(2), 0);
+
+  EXPECT_TRUE(apply("ovn0"));
+  EXPECT_EQ(bits(1), 0);
+  EXPECT_EQ(bits(2), 3);
+  EXPECT_FALSE(apply("ovn0"));
+}
+
 // As it is between the first copy and the flip.
 TEST_P(Applying, TheSideInForceDecidesWhichDevicesAreTheClusters) {
   config.kube_proxy.detect = model::DetectLocal::kBridgeInterface;
@@ -83,11 +101,11 @@ TEST_P(Applying, TheSideInForceDecidesWhichDevicesAreTheClusters) {
   };
   EXPECT_EQ(mark(), 0U);
 
-  (*device)->cluster = static_cast<__u8>(NX_DEVICE_CLUSTER(generation->number + 1));
+  (*device)->cluster = static_cast<__u8>(NX_DEVICE_SIDE(generation->number + 1));
   ASSERT_TRUE(maps_->device.Upsert(1, **device));
   EXPECT_EQ(mark(), config.marks.masquerade);
 
-  (*device)->cluster = static_cast<__u8>(NX_DEVICE_CLUSTER(generation->number));
+  (*device)->cluster = static_cast<__u8>(NX_DEVICE_SIDE(generation->number));
   ASSERT_TRUE(maps_->device.Upsert(1, **device));
   EXPECT_EQ(mark(), 0U);
 }

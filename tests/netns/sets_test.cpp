@@ -123,6 +123,21 @@ TEST_F(SetsTest, KubeProxysAreThereInIpvsModeOnly) {
   EXPECT_THAT(Members("KUBE-CLUSTER-IP"), ElementsAre());
 }
 
+TEST_F(SetsTest, CalicosAreThereWithItsPoolsOnly) {
+  auto daemon = Start();
+  EXPECT_THAT(Names(), Not(Contains(HasSubstr("cali"))));
+  EXPECT_EQ(Natrix({"sets", "cali40masq-ipam-pools"}).status, 6);
+
+  WriteFile(std::string(kSubnets) +
+            "calico: {ipPools: [{name: a, cidr: 10.9.0.0/16, natOutgoing: true},\n"
+            "  {name: b, cidr: 10.10.0.0/16, allowedUses: [LoadBalancer]}]}\n");
+  Reload(daemon);
+  EXPECT_THAT(Members("cali40masq-ipam-pools"), ElementsAre("10.9.0.0/16"));
+  EXPECT_THAT(Members("cali40network-ip-pools"), ElementsAre("10.9.0.0/16"));
+  EXPECT_THAT(Members("cali40all-ipam-pools"), ElementsAre("10.9.0.0/16", "10.10.0.0/16"));
+  EXPECT_THAT(Members("cali60all-hosts-net"), ElementsAre());
+}
+
 TEST_F(SetsTest, InIpsetsFormAreWhatIpsetSavesAgain) {
   const auto daemon = Start();
   const std::string text = Natrix({"sets", "--format", "ipset"}).output;

@@ -10,10 +10,9 @@
 #include "tests/oracle/kube_proxy.h"
 #include "userspace/model/config.h"
 
-// Random configurations and exchanges for the suites kube-ovn-basic, kube-ovn, services, hostports
-// and, with
-// kube-proxy's rules in both nodes, kube-ovn-services.  Left out, because the two are not meant to
-// agree on it:
+// Random configurations and exchanges for the suites kube-ovn-basic, kube-ovn, services, hostports,
+// calico and, with kube-proxy's rules in both nodes, kube-ovn-services.  Left out, because the two
+// are not meant to agree on it:
 //   - sequence numbers outside the window, wrong checksums: conntrack's judgement, not NAT's;
 //   - fragments out of order, and fragments with options: the kernel reassembles;
 //   - TCP segments no stack sends, as data before the handshake's end, except at the beginning of
@@ -63,6 +62,10 @@ Call GenerateProxiedCall(Dice& dice, Family family, const model::Config& config)
 // The node's own processes call none: what they send is translated in their sockets.
 model::Config GenerateHostPorts(Dice& dice);
 Call GenerateHostPortCall(Dice& dice, Family family, const model::Config& config);
+// Calico's pools and floating IPs, which Felix' rules do on the left and natrix on the right: the
+// suite calico, with calls that GenerateCall makes and some that are more to the point.
+model::Config GenerateCalico(Dice& dice);
+Call GenerateCalicoCall(Dice& dice, Family family, const model::Config& config);
 // Addresses as GenerateCall chooses them.
 std::string AnyOutsideHost(Dice& dice, Family family);
 Call CallOfAnyPod(Dice& dice, Family family);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/oracle/calico_rules.h"
 #include "tests/oracle/kube_ovn.h"
 #include "tests/oracle/rules.h"
 
@@ -115,6 +116,9 @@ std::string IpsetText(const Config& config) {
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
     text += OwnSets(config, family) + PolicySets(config, family);
     if (config.ipvs) text += KubeProxySets(*config.ipvs, family);
+    if (config.calico)
+      for (const auto& [name, members] : CalicoSets(*config.calico, family))
+        text += SetText(family, name, "hash:net", members);
   }
   return text;
 }

@@ -271,7 +271,9 @@ void AddKubeProxyNat(Table& nat, const Config& config, Family family) {
       .Add("KUBE-POSTROUTING", "-m mark ! --mark 0x4000/0x4000 -j RETURN")
       .Add("KUBE-POSTROUTING", "-j MARK --xor-mark 0x4000")
       .Add("KUBE-POSTROUTING",
-           Comment("kubernetes service traffic requiring SNAT") + " -j MASQUERADE --random-fully")
+           Comment("kubernetes service traffic requiring SNAT") + " -j MASQUERADE" +
+               // Where iptables has it.
+               (config.masquerade.port_choice == NX_PORT_RANDOM ? " --random-fully" : ""))
       .Add(kMarkMasquerade, "-j MARK --or-mark 0x4000");
   for (const ProxyPort& port : ports) PortRules(nat, config.kube_proxy, port, detector).AddChains();
   for (const ProxyPort& port : ports) PortRules(nat, config.kube_proxy, port, detector).AddRules();

@@ -70,7 +70,9 @@ class Run {
   bool with_services() const { return arguments_.suite == "kube-ovn-services"; }
   bool is_proxied() const { return arguments_.suite == "services" || has_host_ports(); }
   bool has_host_ports() const { return arguments_.suite == "hostports"; }
+  bool is_calico() const { return arguments_.suite == "calico"; }
   model::Config AnyConfig(Dice& dice) const {
+    if (is_calico()) return GenerateCalico(dice);
     if (has_host_ports()) return GenerateHostPorts(dice);
     return is_proxied() ? GenerateProxied(dice) : GenerateConfig(dice, scope());
   }
@@ -110,6 +112,7 @@ class Run {
   }
 
   Call AnyCall(Dice& dice, Family family) {
+    if (is_calico()) return GenerateCalicoCall(dice, family, nodes_.config());
     if (has_host_ports() && dice.Chance(75))
       return GenerateHostPortCall(dice, family, nodes_.config());
     if (is_proxied() && !nodes_.config().services.empty() && dice.Chance(85))
@@ -156,7 +159,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--seed", arguments.seed, "Which throws of the dice")->capture_default_str();
   app.add_option("--cases", arguments.cases, "How many exchanges")->capture_default_str();
   app.add_option("--suite", arguments.suite, "What is replaced")
-      ->check(CLI::IsMember({"hostports", "kube-ovn", "kube-ovn-basic", "kube-ovn-services",
+      ->check(CLI::IsMember({"calico", "hostports", "kube-ovn", "kube-ovn-basic", "kube-ovn-services",
                              "kube-ovn-wild", "services"}))
       ->capture_default_str();
   app.add_option("--family", arguments.family, "4 or 6; both when not given")

@@ -56,9 +56,11 @@ testing::AssertionResult Shows(const Exchange& exchange, const std::vector<Seen>
 
 EngineKind JudgeKind() { return KindFrom("NATRIX_ORACLE_LEFT", EngineKind::kLegacy); }
 
-Oracle::Oracle()
+Oracle::Oracle() : Oracle(LoadConfig(ExamplePath())) {}
+
+Oracle::Oracle(const model::Config& config)
     : nodes_(JudgeKind(), KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)), exchange_(nodes_) {
-  nodes_.Apply(LoadConfig(ExamplePath()));
+  nodes_.Apply(config);
 }
 
 void Oracle::TearDown() {

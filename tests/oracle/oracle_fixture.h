@@ -21,6 +21,8 @@ EngineKind JudgeKind();
 class Oracle : public testing::TestWithParam<Family> {
  protected:
   Oracle();
+  // The same under another configuration.
+  explicit Oracle(const model::Config& config);
   void TearDown() override;
 
   Family family() const { return GetParam(); }

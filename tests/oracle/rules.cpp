@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/oracle/calico_rules.h"
 #include "tests/oracle/host_port_rules.h"
 #include "tests/oracle/kube_ovn.h"
 #include "tests/oracle/kube_proxy_rules.h"
@@ -16,23 +17,6 @@
 
 namespace natrix::oracle {
 namespace {
-
-void AddFloatingIps(Table& nat, const Config& config, Family family) {
-  nat.Add("PREROUTING", "-j cali-PREROUTING")
-      .Add("OUTPUT", "-j cali-OUTPUT")
-      .Add("POSTROUTING", "-j cali-POSTROUTING")
-      .Add("cali-PREROUTING", "-j cali-fip-dnat")
-      .Add("cali-OUTPUT", "-j cali-fip-dnat")
-      .Add("cali-POSTROUTING", "-j cali-fip-snat");
-  for (const model::FloatingIp& fip : config.floating_ips) {
-    if (fip.external.family() != family) continue;
-    const std::string external = fip.external.ToString();
-    const std::string internal = fip.internal.ToString();
-    nat.Add("cali-fip-dnat", fmt::format("-d {} -j DNAT --to-destination {}", external, internal));
-    nat.Add("cali-fip-snat",
-            fmt::format("-s {0} -d {0} -j SNAT --to-source {1}", internal, external));
-  }
-}
 
 // setIptables (pkg/daemon/gateway_linux.go), in the order of its rules: R1 to R12.
 void AddPostrouting(Table& nat, const Config& config, Family family) {
@@ -132,10 +116,7 @@ void AddKubeOvnNat(Table& nat, const Config& config, Family family) {
 std::string NatText(const Config& config, Family family) {
   Table nat("nat", family);
   for (const char* chain : {"PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"}) nat.Policy(chain);
-  for (const char* chain :
-       {"cali-PREROUTING", "cali-OUTPUT", "cali-POSTROUTING", "cali-fip-dnat", "cali-fip-snat"})
-    nat.Chain(chain);
-  AddFloatingIps(nat, config, family);
+  AddCalicoNat(nat, config, family);
   AddHostPortMasquerade(nat, config, family);
   if (HasKubeOvn(config)) AddKubeOvnNat(nat, config, family);
   AddKubeProxyNat(nat, config, family);

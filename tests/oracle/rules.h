@@ -7,7 +7,7 @@
 
 // What the systems that natrix replaces would load for a configuration, as text: Kube-OVN's
 // ipsets and its rules in the nat, mangle and filter tables, preceded by Calico's floating IPs and
-// followed by kube-proxy's Services.
+// pools and followed by kube-proxy's Services.
 namespace natrix::oracle {
 
 // For `ipset restore`, kube-proxy's sets included.  Sets that are there already are emptied and

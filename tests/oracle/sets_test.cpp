@@ -46,7 +46,24 @@ class Sets : public Oracle {
         AddNew(config.other_nodes, AnyAddress(dice, each));
       }
     config.floating_ips.clear();
+    AddPools(dice, config.calico.emplace());
     nodes_.Apply(config);
+  }
+
+  static void AddPools(Dice& dice, model::Calico& calico) {
+    std::vector<Prefix> cidrs;
+    for (int i = 0; i < 16; ++i)
+      for (const Family each : {Family::kIpv4, Family::kIpv6}) {
+        AddNew(cidrs, AnyPrefix(dice, each));
+        AddNew(calico.hosts, AnyAddress(dice, each));
+      }
+    for (const Prefix& cidr : cidrs)
+      calico.pools.push_back({.name = fmt::format("pool-{}", calico.pools.size()),
+                              .cidr = cidr,
+                              .nat_outgoing = dice.Chance(50),
+                              .disabled = dice.Chance(20),
+                              .load_balancer_only = dice.Chance(30)});
+    calico.exclude_hosts = true;
   }
 
   template <typename T>
@@ -84,9 +101,14 @@ TEST_P(Sets, HoldTheSameAddressesHoweverPrefixesNest) {
   Dice dice(3, 0, static_cast<std::uint32_t>(family()));
   NestAtRandom(dice);
   std::size_t members = 0, asked = 0;
+  std::vector<std::string> sets;
   for (const char* name : {"subnets", "subnets-nat", "subnets-distributed-gw", "services",
-                           "other-node", "subnets-nat-policy", "local-pod-ip-nat"}) {
-    const std::string set = OvnPrefix(family()) + std::string(name);
+                           "other-node", "subnets-nat-policy", "local-pod-ip-nat"})
+    sets.push_back(OvnPrefix(family()) + std::string(name));
+  for (const char* name :
+       {"masq-ipam-pools", "network-ip-pools", "all-ipam-pools", "all-hosts-net"})
+    sets.push_back((family() == Family::kIpv4 ? "cali40" : "cali60") + std::string(name));
+  for (const std::string& set : sets) {
     for (int i = 0; i < 24; ++i, ++asked) {
       const std::string address = AnyAddress(dice, family()).ToString();
       const bool in = Has(nodes_.left(), set, address);

@@ -213,6 +213,32 @@ std::string DockerText(const model::Docker& docker) {
   return text;
 }
 
+std::string CalicoText(const model::Calico& calico) {
+  const auto address = [](const Address& a) { return a.ToString(); };
+  const auto same = [](const std::string& text) { return text; };
+  std::string text = calico.pools.empty() ? "calico:\n  ipPools: []\n" : "calico:\n  ipPools:\n";
+  for (const model::IpPool& pool : calico.pools)
+    text += fmt::format(
+        "    - {{name: {}, cidr: \"{}\", natOutgoing: {}, disabled: {}, allowedUses: [{}]}}\n",
+        pool.name, pool.cidr.ToString(), pool.nat_outgoing, pool.disabled,
+        pool.load_balancer_only ? "LoadBalancer" : "Workload, Tunnel");
+  if (calico.exclude_hosts) text += "  natOutgoingExclusions: IPPoolsAndHostIPs\n";
+  if (!calico.hosts.empty()) text += fmt::format("  hosts: {}\n", YamlList(calico.hosts, address));
+  if (calico.port_range)
+    text += fmt::format("  natPortRange: \"{}:{}\"\n", calico.port_range->first,
+                        calico.port_range->last);
+  std::vector<std::string> nat_address;
+  for (const Address& own : calico.nat_address) nat_address.push_back(own.ToString());
+  if (!nat_address.empty())
+    text += fmt::format("  natOutgoingAddress: \"{}\"\n", fmt::join(nat_address, ","));
+  if (!calico.interface_filter.empty())
+    text += fmt::format("  natOutgoingInterfaceFilter: \"{}\"\n", calico.interface_filter);
+  if (!calico.tunnels.empty())
+    text += fmt::format("  tunnels: {}\n", YamlList(calico.tunnels, same));
+  if (calico.vxlan_port) text += fmt::format("  vxlanPort: {}\n", *calico.vxlan_port);
+  return text;
+}
+
 }  // namespace
 
 std::string YamlText(const Config& config) {
@@ -235,6 +261,8 @@ std::string YamlText(const Config& config) {
   for (const model::FloatingIp& fip : config.floating_ips)
     text += fmt::format("  - {{external: \"{}\", internal: \"{}\"}}\n", fip.external.ToString(),
                         fip.internal.ToString());
+  if (config.calico) text += CalicoText(*config.calico);
+  if (config.masquerade.port_choice == NX_PORT_KEEP) text += "masquerade: {randomFully: false}\n";
   if (config.kube_proxy != model::KubeProxy()) text += KubeProxyText(config.kube_proxy);
   if (!config.services.empty()) text += "services:\n";
   for (const model::Service& service : config.services) text += ServiceText(service);

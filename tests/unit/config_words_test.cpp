@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/words_calico.h"
 #include "tests/unit/words_services.h"
 #include "userspace/config/duration.h"
 #include "userspace/config/keys.h"
@@ -84,6 +85,7 @@ std::string Show(const model::Config& c) {
     out += fmt::format(" {}-{}", r.first, r.last);
   out += fmt::format("|{} {}|", c.flows.max_established, c.flows.max_embryos);
   for (const std::uint32_t seconds : c.timeout_seconds) out += fmt::format("{} ", seconds);
+  if (c.calico) out += ShowCalico(*c.calico);
   return out + ShowServices(c) + ShowHostPorts(c);
 }
 
@@ -251,6 +253,7 @@ class EveryWord : public testing::TestWithParam<Key> {
   // A whole configuration in which the word has this value; "" leaves it out.
   static std::string With(const Key& key, const std::string& value) {
     if (IsServiceWord(key)) return WithServiceWord(key, value);
+    if (IsCalicoWord(key)) return WithCalicoWord(key, value);
     const std::string word = value.empty() ? "" : fmt::format("{}: {}", key.name(), value);
     const std::string parent(key.parent());
     if (parent == "node") {

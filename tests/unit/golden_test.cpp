@@ -44,6 +44,8 @@ TEST(Reference, EveryWordIsDocumented) {
                            "subnets[].natOutgoingPolicyRules[].match",
                            "ipvs",
                            "floatingIPs[]",
+                           "calico",
+                           "calico.ipPools[]",
                            "marks",
                            "masquerade",
                            "flows",

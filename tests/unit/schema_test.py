@@ -38,6 +38,11 @@ GOOD = {
                "bridges": [{"name": "docker0", "subnets": ["172.17.0.0/16"],
                             "containers": [{"name": "db", "addresses": ["172.17.0.2"],
                                             "ports": [{"hostPort": 5432, "containerPort": 5432}]}]}]},
+    "calico": {"ipPools": [{"name": "default-ipv4-ippool", "cidr": "192.168.0.0/16", "natOutgoing": True,
+                            "allowedUses": ["Workload", "Tunnel"]}],
+               "natOutgoingExclusions": "IPPoolsAndHostIPs", "hosts": ["172.18.0.4"], "natPortRange": "32768:65535",
+               "natOutgoingAddress": "172.18.0.70,fd00::70", "natOutgoingInterfaceFilter": "eth+",
+               "tunnels": ["vxlan.calico"], "vxlanPort": 4789},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -89,6 +94,15 @@ BAD = [
     (["services", 0, "sessionAffinityConfig", "clientIP", "timeoutSeconds"], 86401),
     (["services", 0, "endpoints", 0, "addresses"], "10.16.0.10"),
     (["services", 0, "targetPort"], 80),
+    (["calico", "ipPools", 0, "cidr"], "192.168.0.0"),
+    (["calico", "ipPools", 0], {"cidr": "192.168.0.0/16"}),
+    (["calico", "ipPools", 0, "allowedUses"], ["Pods"]),
+    (["calico", "ipPools", 0, "blockSize"], 26),
+    (["calico", "natOutgoingExclusions"], "HostIPs"),
+    (["calico", "natPortRange"], "1-2-3"),
+    (["calico", "natOutgoingAddress"], ["172.18.0.70"]),
+    (["calico", "natOutgoingInterfaceFilter"], "eth*"),
+    (["calico", "vxlanPort"], 0),
 ]
 
 

@@ -27,6 +27,8 @@ TEST(SetName, TellsFamilyKindAndRule) {
   EXPECT_EQ(rule->id, NX_SET_RULE_DST);
   EXPECT_EQ(rule->rule, "418e79269dc5");
   EXPECT_EQ(rule->family, Family::kIpv6);
+  EXPECT_EQ(ParseSetName("cali40all-hosts-net")->id, NX_SET_CALI_HOSTS);
+  EXPECT_EQ(ParseSetName("cali60network-ip-pools")->family, Family::kIpv6);
   EXPECT_EQ(ParseSetName("KUBE-6-CLUSTER-IP")->kind, SetName::Kind::kService);
   EXPECT_EQ(ParseSetName("KUBE-NODE-PORT-LOCAL-UDP")->protocol, NX_L4_UDP);
 }
@@ -36,7 +38,7 @@ TEST(SetName, IsNothingElse) {
        {"", "ovn40", "subnets", "ovn50subnets", "ovn40subnets ", "ovn40natpr-418e79269dc5",
         "ovn40natpr-418e79269dc-src", "ovn40natpr-418e79269dc55-src", "ovn40natpr-418E79269DC5-src",
         "ovn40natpr-418e79269dc5-any", "ovn40natpr-418e79269dc5-src-", "KUBE-CLUSTER-IP6",
-        "KUBE-4-CLUSTER-IP"})
+        "KUBE-4-CLUSTER-IP", "cali4-masq-ipam-pools", "cali40subnets", "ovn40masq-ipam-pools"})
     EXPECT_FALSE(ParseSetName(name)) << name;
 }
 

@@ -29,6 +29,7 @@ using SetView = maps::LpmMapView<nx_set_key, nx_set_member>;
 constexpr std::array kServiceProtocols = {NX_L4_TCP, NX_L4_UDP, NX_L4_SCTP};
 
 std::string OvnPrefix(Family family) { return family == Family::kIpv4 ? "ovn40" : "ovn60"; }
+std::string CaliPrefix(Family family) { return family == Family::kIpv4 ? "cali40" : "cali60"; }
 std::string KubePrefix(Family family) { return family == Family::kIpv4 ? "KUBE-" : "KUBE-6-"; }
 
 SetName WellKnown(Family family, nx_set_id id, const char* ipset, const char* type) {
@@ -41,6 +42,21 @@ std::vector<SetName> WellKnownSets() {
 #define X(enumerator, value, ipset, type) \
   names.push_back(WellKnown(family, enumerator, ipset, type));
     NX_SETS(X)
+#undef X
+  }
+  return names;
+}
+
+// Calico's.  By all names that Felix' versions give them.
+std::vector<SetName> CalicoSets() {
+  std::vector<SetName> names;
+  for (const Family family : kFamilies) {
+#define X(enumerator, value, ipset)                    \
+  names.push_back({.text = CaliPrefix(family) + ipset, \
+                   .type = "hash:net",                 \
+                   .family = family,                   \
+                   .id = enumerator});
+    NX_CALI_SETS(X)
 #undef X
   }
   return names;
@@ -102,12 +118,28 @@ std::string RuleOf(const nx_set_key& key) {
   return {key.rule, strnlen(key.rule, sizeof(key.rule))};
 }
 
+Result<bool> HasCalico(PinnedMaps& pins) {
+  const auto generation = pins.Open<maps::ArrayMapView<nx_generation>>("nx_generation");
+  if (!generation) return std::unexpected(generation.error());
+  const auto config = pins.Open<maps::ArrayMapView<nx_config>>("nx_config");
+  if (!config) return std::unexpected(config.error());
+  return maps::ReadInForce(*generation, [&](std::uint32_t side) -> Result<bool> {
+    const auto scalars = config->At(side);
+    if (!scalars) return std::unexpected(scalars.error());
+    return scalars->calico.present != 0;
+  });
+}
+
 Result<std::vector<NamedSet>> ReadPrefixSets(PinnedMaps& pins) {
   const auto view = pins.Open<SetView>("nx_set");
   if (!view) return std::unexpected(view.error());
   // Sets of rules come behind the others of their family: those have no rule.
   std::map<std::tuple<Family, std::string, nx_set_id>, NamedSet> sets;
   for (const SetName& name : WellKnownSets()) sets[{name.family, "", name.id}].name = name;
+  const auto calico = HasCalico(pins);
+  if (!calico) return std::unexpected(calico.error());
+  for (const SetName& name : CalicoSets())
+    if (*calico) sets[{name.family, "", name.id}].name = name;
   auto read = view->ForEach([&](const nx_set_key& key, const nx_set_member& member) {
     const Prefix prefix{.address = {key.addr}, .length = static_cast<int>(member.length)};
     const Family family = prefix.family();
@@ -168,7 +200,7 @@ Result<bool> IsInNetSet(PinnedMaps& pins, const SetName& set, const Member& memb
 }  // namespace
 
 std::optional<SetName> ParseSetName(std::string_view text) {
-  for (const auto& names : {WellKnownSets(), PortSets()})
+  for (const auto& names : {WellKnownSets(), CalicoSets(), PortSets()})
     if (const auto named = std::ranges::find(names, text, &SetName::text); named != names.end())
       return *named;
   constexpr std::string_view kBefore = "ovn40natpr-";

@@ -50,8 +50,8 @@ struct NamedSet {
 // nullopt when no set can have this name.  One of a rule, or of IPVS mode, need not be there.
 std::optional<SetName> ParseSetName(std::string_view text);
 
-// The sets there are: Kube-OVN's own, those of rules that have members, those of kube-proxy in IPVS
-// mode if it runs so.  By family, then in this order.
+// The sets there are: Kube-OVN's own, those of rules that have members, Calico's if it is
+// configured, those of kube-proxy in IPVS mode if it runs so.  By family, then in this order.
 Result<std::vector<NamedSet>> ReadSets(PinnedMaps& pins);
 
 // As ipset writes it, but for a prefix length, which is always there: 10.16.0.0/16, 10.16.0.1/32,

@@ -52,6 +52,37 @@ bool IsClusters(const model::KubeProxy& proxy, const std::string& device) {
           device.starts_with(proxy.device));
 }
 
+// The wider side of the VXLAN port.
+nx_port_span BesidePort(std::uint16_t port) {
+  if (port - 1 > 65535 - port) return {1, static_cast<__u16>(port - 1)};
+  return {static_cast<__u16>(port + 1), 65535};
+}
+
+nx_calico CalicoScalars(const model::Calico& calico) {
+  nx_calico scalars{};
+  scalars.nat4 = FirstOf(Family::kIpv4, calico.nat_address);
+  scalars.nat6 = FirstOf(Family::kIpv6, calico.nat_address);
+  if (calico.port_range) scalars.ports = {calico.port_range->first, calico.port_range->last};
+  if (calico.vxlan_port) scalars.tunnel_ports = BesidePort(*calico.vxlan_port);
+  scalars.present = 1;
+  scalars.tunnels = !calico.tunnels.empty();
+  return scalars;
+}
+
+constexpr __u8 kBothSides = NX_DEVICE_SIDE(0) | NX_DEVICE_SIDE(1);
+
+bool IsTunnel(const model::Calico& calico, const std::string& device) {
+  return std::ranges::find(calico.tunnels, device) != calico.tunnels.end();
+}
+
+void MarkForCalico(const model::Calico& calico, const std::string& device, nx_device& entry) {
+  if (PassesFilter(calico, device)) entry.nat_outgoing = kBothSides;
+  if (!IsTunnel(calico, device)) return;
+  // Felix has the rule in the families that the tunnel has an address of.
+  if (entry.addr4[0].length) entry.tunnel4 = kBothSides;
+  if (entry.addr6[0].length) entry.tunnel6 = kBothSides;
+}
+
 nx_config Scalars(const model::Config& config, const model::Host& host, const Services& services) {
   nx_config scalars{};
   scalars.hz = host.hz;
@@ -71,6 +102,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.ephemeral_max = host.ephemeral.last;
   scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
   scalars.node6 = FirstOf(Family::kIpv6, config.node.addresses);
+  if (config.calico) scalars.calico = CalicoScalars(*config.calico);
   scalars.port_choice = config.masquerade.port_choice;
   scalars.ipvs = config.ipvs.has_value();
   scalars.ovn = config.ipvs || !config.subnets.empty() || !config.service_cidrs.empty() ||
@@ -178,7 +210,7 @@ nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool clu
   nx_device entry{};
   device.name.copy(entry.name, sizeof(entry.name) - 1);
   entry.role = role;
-  entry.cluster = cluster ? NX_DEVICE_CLUSTER(0) | NX_DEVICE_CLUSTER(1) : 0;
+  entry.cluster = cluster ? kBothSides : 0;
   entry.bridge[0] = entry.bridge[1] = bridge;
   Offer(entry.addr4, Family::kIpv4, device);
   Offer(entry.addr6, Family::kIpv6, device);
@@ -228,11 +260,16 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
     if (const auto role = RoleOf(config.node, device.name)) {
       nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name),
                                     BridgeOf(config.docker, device.name));
+      if (config.calico) MarkForCalico(*config.calico, device.name, entry);
       Borrow(entry, host.devices);
       wanted.device.emplace(device.ifindex, entry);
     }
-    for (const model::DeviceAddress& own : device.addresses)
-      wanted.local.emplace(own.address.bytes, nx_local{device.ifindex});
+    // Of several devices with one address a tunnel has it: what it sends from there is right.
+    const bool tunnel = config.calico && IsTunnel(*config.calico, device.name);
+    for (const model::DeviceAddress& own : device.addresses) {
+      const auto entry = wanted.local.emplace(own.address.bytes, nx_local{device.ifindex}).first;
+      if (tunnel) entry->second.ifindex = device.ifindex;
+    }
   }
   Reserve(wanted.port, config.masquerade.reserved_ports);
   Reserve(wanted.port, host.reserved);

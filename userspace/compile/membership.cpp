@@ -36,6 +36,9 @@ nx_net Union(nx_net own, nx_net around) {
   own.bridged |= around.bridged;
   own.ip_masq |= around.ip_masq;
   if (own.network == 0) own.network = around.network;
+  own.masq_ipam_pools |= around.masq_ipam_pools;
+  own.network_ip_pools |= around.network_ip_pools;
+  own.all_hosts_net |= around.all_hosts_net;
   if (own.subnet == 0) own.subnet = around.subnet;
   return own;
 }
@@ -62,11 +65,40 @@ std::vector<SetMember> SetsOf(const model::Subnet& subnet) {
   return members;
 }
 
+namespace {
+
+// Felix' masq_mgr and hosts_ipset_mgr (felix/dataplane/linux).
+void AddCalicoSets(const model::Calico& calico, std::vector<SetMember>& members) {
+  for (const model::IpPool& pool : calico.pools) {
+    members.push_back({NX_SET_CALI_ALL, pool.cidr});
+    if (pool.nat_outgoing) members.push_back({NX_SET_CALI_MASQ, pool.cidr});
+    if (!pool.load_balancer_only) members.push_back({NX_SET_CALI_NETWORK, pool.cidr});
+  }
+  if (!calico.exclude_hosts) return;
+  for (const Address& host : calico.hosts) members.push_back({NX_SET_CALI_HOSTS, Prefix::Of(host)});
+}
+
+void AddCalicoNets(const model::Calico& calico, ByPrefix<nx_net>& written) {
+  for (const model::IpPool& pool : calico.pools) {
+    nx_net net{};
+    net.masq_ipam_pools = pool.nat_outgoing;
+    net.network_ip_pools = !pool.load_balancer_only;
+    written.emplace_back(pool.cidr.WithoutHostBits(), net);
+  }
+  nx_net host{};
+  host.all_hosts_net = 1;
+  if (!calico.exclude_hosts) return;
+  for (const Address& own : calico.hosts) written.emplace_back(Prefix::Of(own), host);
+}
+
+}  // namespace
+
 std::vector<SetMember> OtherSetsOf(const model::Config& config) {
   std::vector<SetMember> members;
   for (const Prefix& cidr : config.service_cidrs) members.push_back({NX_SET_SERVICES, cidr});
   for (const Address& node : config.other_nodes)
     members.push_back({NX_SET_OTHER_NODE, Prefix::Of(node)});
+  if (config.calico) AddCalicoSets(*config.calico, members);
   return members;
 }
 
@@ -105,6 +137,7 @@ ByPrefix<nx_net> Memberships(const model::Config& config, const SubnetParts& par
   for (const Prefix& cidr : config.kube_proxy.cluster_cidrs)
     written.emplace_back(cidr.WithoutHostBits(), cluster);
   AddNetworks(config, written);
+  if (config.calico) AddCalicoNets(*config.calico, written);
   return Nest(std::move(written), Union);
 }
 

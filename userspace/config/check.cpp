@@ -15,6 +15,7 @@
 #include "maps/abi/ports.h"
 #include "maps/abi/set.h"
 #include "maps/abi/subnet.h"
+#include "userspace/config/check_calico.h"
 #include "userspace/config/check_host_ports.h"
 #include "userspace/config/check_services.h"
 #include "userspace/config/check_tproxy.h"
@@ -185,6 +186,10 @@ std::size_t SetsOf(const model::Subnet& subnet) {
          subnet.HasPolicy();
 }
 
+std::size_t SetsOf(const model::IpPool& pool) {
+  return 1u + pool.nat_outgoing + !pool.load_balancer_only;
+}
+
 void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
   if (!decoded.config.ipvs) return;
   const model::Ipvs& ipvs = *decoded.config.ipvs;
@@ -227,6 +232,9 @@ void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < places.host_ports.size(); ++i)
     if (decoded.config.host_ports[i].ip_masq)
       for (const Span where : places.host_ports[i].addresses) costs.emplace_back(where, 2);
+  for (const Span where : places.calico.hosts) costs.emplace_back(where, 1);
+  for (std::size_t i = 0; i < places.calico.pools.size(); ++i)
+    costs.emplace_back(places.calico.pools[i].cidr, SetsOf(decoded.config.calico->pools[i]));
   for (const Places::FloatingIp& where : places.floating_ips) costs.emplace_back(where.external, 1);
   for (std::size_t i = 0; i < places.subnets.size(); ++i)
     for (const Span where : places.subnets[i].cidrs)
@@ -254,6 +262,7 @@ void Check(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckFloatingIps(decoded, diagnostics);
   if (decoded.places.marks.readable) CheckMarks(decoded, diagnostics);
   CheckTproxy(decoded, diagnostics);
+  CheckCalico(decoded, diagnostics);
   CheckServices(decoded, diagnostics);
   CheckHostPorts(decoded, diagnostics);
   CheckSizes(decoded, diagnostics);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "userspace/config/choice.h"
+#include "userspace/config/decode_calico.h"
 #include "userspace/config/decode_host_ports.h"
 #include "userspace/config/decode_services.h"
 #include "userspace/config/mapping.h"
@@ -193,6 +194,7 @@ Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagn
   DecodeChoice(*top, "dropOrphans", out.config.orphan_drop);
   if (const auto ipvs = top->Sub("ipvs")) DecodeIpvs(*ipvs, out);
   for (const Mapping& floating : top->SubList("floatingIPs")) DecodeFloatingIp(floating, out);
+  DecodeCalico(*top, out);
   if (const auto tproxy = top->Sub("tproxy")) DecodeTproxy(*tproxy, out);
   if (const auto marks = top->Sub("marks")) DecodeMarks(*marks, out);
   if (const auto masquerade = top->Sub("masquerade"))

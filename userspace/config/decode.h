@@ -81,6 +81,17 @@ struct Places {
     std::vector<Span> subnets;
     std::vector<Container> containers;
   };
+  struct Calico {
+    struct Pool {
+      Span name;
+      Span cidr;
+    };
+    std::vector<Pool> pools;
+    std::vector<Span> hosts;
+    std::vector<Span> nat_address;
+    Span interface_filter;
+    std::vector<Span> tunnels;
+  };
   std::vector<Span> addresses;
   std::vector<Span> pod_cidrs;
   std::vector<Span> uplinks;
@@ -92,6 +103,7 @@ struct Places {
   std::vector<Span> cluster_ips;
   std::vector<Span> local_ports_tcp;
   std::vector<Span> local_ports_udp;
+  Calico calico;
   Tproxy tproxy;
   KubeProxy kube_proxy;
   std::vector<Service> services;

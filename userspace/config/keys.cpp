@@ -10,6 +10,7 @@
 
 #include "maps/abi/flow.h"
 #include "userspace/config/duration.h"
+#include "userspace/config/keys_calico.h"
 #include "userspace/config/keys_host_ports.h"
 #include "userspace/config/keys_services.h"
 
@@ -249,6 +250,7 @@ const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all = WrittenKeys();
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state) all.push_back(TimeoutRow(state));
+    std::ranges::move(CalicoKeys(), std::back_inserter(all));
     std::ranges::move(ServiceKeys(), std::back_inserter(all));
     std::ranges::move(HostPortKeys(), std::back_inserter(all));
     return all;
@@ -335,6 +337,16 @@ std::string_view TypeName(Type type) {
       return "a container's name";
     case Type::kListen:
       return "an address and port";
+    case Type::kCidr:
+      return "a CIDR";
+    case Type::kChoices:
+      return "a list of words";
+    case Type::kAddressText:
+      return "addresses in one string";
+    case Type::kPortRange:
+      return "a range of ports";
+    case Type::kInterface:
+      return "a device name";
   }
   return "";
 }

@@ -32,6 +32,11 @@ enum class Type {
   kHostIp,        // an address of the node's, or all of a family
   kContainer,     // a container's name
   kListen,        // an address and a port to listen on
+  kCidr,          // one
+  kChoices,       // a list of a few words
+  kAddressText,   // addresses of one string
+  kPortRange,     // first:last, or first-last
+  kInterface,     // a device, or with + what several names begin with
 };
 
 // One word of the configuration.
@@ -44,7 +49,7 @@ struct Key {
   std::string text;         // what it means: sentences, in Markdown
   std::uint64_t least = 0;  // kCount
   std::uint64_t most = 0;
-  std::vector<std::string_view> choices = {};  // kChoice
+  std::vector<std::string_view> choices = {};  // kChoice, kChoices
 
   std::string_view name() const;    // "natOutgoing"
   std::string_view parent() const;  // "subnets[]"; "" at the top

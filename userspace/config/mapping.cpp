@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "userspace/base/suggest.h"
+#include "userspace/config/keys_calico.h"
 #include "userspace/config/keys_services.h"
 #include "userspace/config/values.h"
 
@@ -74,6 +75,8 @@ void Mapping::ReportUnknown(const Entry& entry) const {
     help = "this field of Kube-OVN's Subnet is not supported";
   else if (path_.starts_with("services[]") && IsIdleServiceField(entry.key))
     help = "this field of Kubernetes decides nothing on a node: leave it out";
+  else if (path_ == "calico.ipPools[]" && IsIdlePoolField(entry.key))
+    help = "this field of Calico's IPPool decides nothing about a node's translation: leave it out";
   else if (const auto close = DidYouMean(entry.key, names))
     help = fmt::format("did you mean \"{}\"?", *close);
   else if (const Key* other = Elsewhere(entry.key))

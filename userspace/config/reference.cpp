@@ -19,10 +19,11 @@ constexpr std::string_view kEnd = "<!-- end -->";
 std::string TypeCell(const Key& key) {
   std::string cell(TypeName(key.type));
   if (key.type == Type::kCount) cell += fmt::format(", {} to {}", key.least, key.most);
-  if (key.type != Type::kChoice) return cell;
+  if (key.type != Type::kChoice && key.type != Type::kChoices) return cell;
   cell.clear();
   for (const std::string_view choice : key.choices)
     cell += fmt::format("{}`{}`", cell.empty() ? "" : " or ", choice);
+  if (key.type == Type::kChoices) cell.insert(0, "a list of ");
   return cell;
 }
 
@@ -100,6 +101,16 @@ Json ValueSchema(const Key& key) {
       return AddressSchema();
     case Type::kContainer:
       return Text("^[a-zA-Z0-9][a-zA-Z0-9_.-]*$");
+    case Type::kCidr:
+      return CidrSchema();
+    case Type::kChoices:
+      return ListOf({{"enum", key.choices}});
+    case Type::kAddressText:
+      return Text("^ *[0-9a-fA-F:.]+ *(, *[0-9a-fA-F:.]+ *)*$");
+    case Type::kPortRange:
+      return Either(Integer(1, 65535), Text("^[0-9]{1,5}([-:][0-9]{1,5})?$"));
+    case Type::kInterface:
+      return Text("^[a-zA-Z0-9:._-]{1,15}$|^[a-zA-Z0-9:._-]{1,14}\\+$");
     case Type::kListen:
       return Either(Integer(1, 65535), Text("^(([0-9.]+|\\[[0-9a-fA-F:.]+\\])?:)?[0-9]{1,5}$"));
   }
@@ -120,6 +131,7 @@ Json DefaultOf(const Key& key) {
     case Type::kPorts:
     case Type::kServicePorts:
     case Type::kInterfaces:
+    case Type::kChoices:
       return Json::array();
     default:
       return key.fallback;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <limits>
 
@@ -206,16 +207,18 @@ std::optional<std::size_t> ReadChoice(const Node& node, const Key& key, Diagnost
   return std::nullopt;
 }
 
-std::optional<model::PortRange> ReadPorts(const Node& node, const Key& key,
-                                          Diagnostics& diagnostics) {
-  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+namespace {
+
+// Two ports with `separator` between them, or one.  `help` says how it is written.
+std::optional<model::PortRange> ReadRangeOfPorts(const Node& node, char separator,
+                                                 std::string_view help, Diagnostics& diagnostics) {
   const std::string_view text = node.text;
-  const std::size_t dash = text.find('-');
-  const auto first = ParseInteger(text.substr(0, dash));
-  const auto last = dash == text.npos ? first : ParseInteger(text.substr(dash + 1));
+  const std::size_t at = text.find(separator);
+  const auto first = ParseInteger(text.substr(0, at));
+  const auto last = at == text.npos ? first : ParseInteger(text.substr(at + 1));
   if (!first || !last) {
     diagnostics.Error(node.where, fmt::format("\"{}\" is no port and no range of ports", text),
-                      "write 8080, or \"30000-32767\"");
+                      std::string(help));
     return std::nullopt;
   }
   for (const std::uint64_t port : {*first, *last}) {
@@ -226,10 +229,41 @@ std::optional<model::PortRange> ReadPorts(const Node& node, const Key& key,
   }
   if (*first > *last) {
     diagnostics.Error(node.where, fmt::format("range {} ends before it begins", text),
-                      fmt::format("write \"{}-{}\"", *last, *first));
+                      fmt::format("write \"{}{}{}\"", *last, separator, *first));
     return std::nullopt;
   }
   return model::PortRange{static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)};
+}
+
+}  // namespace
+
+std::optional<model::PortRange> ReadPorts(const Node& node, const Key& key,
+                                          Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  return ReadRangeOfPorts(node, '-', "write 8080, or \"30000-32767\"", diagnostics);
+}
+
+std::optional<model::PortRange> ReadPortRange(const Node& node, const Key& key,
+                                              Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  return ReadRangeOfPorts(node, node.text.contains(':') ? ':' : '-', "write \"32768:65535\"",
+                          diagnostics);
+}
+
+std::optional<std::string> ReadInterface(const Node& node, const Key& key,
+                                         Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  const std::string& text = node.text;
+  const bool is_name = std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' ||
+           c == ':' || c == '+';
+  });
+  if (is_name && !text.empty() && text != "+" && text.size() <= 15 &&
+      text.find('+') >= text.size() - 1)
+    return text;
+  diagnostics.Error(node.where, fmt::format("\"{}\" is no device name", text),
+                    "write one of up to 15 characters, or `eth+` for all that begin with \"eth\"");
+  return std::nullopt;
 }
 
 }  // namespace natrix::config

@@ -28,6 +28,12 @@ std::optional<std::size_t> ReadChoice(const Node& node, const Key& key, Diagnost
 std::optional<std::string> ReadDevice(const Node& node, const Key& key, Diagnostics& diagnostics);
 std::optional<model::PortRange> ReadPorts(const Node& node, const Key& key,
                                           Diagnostics& diagnostics);
+// "32768:65535", "32768-65535" or one port.
+std::optional<model::PortRange> ReadPortRange(const Node& node, const Key& key,
+                                              Diagnostics& diagnostics);
+// "eth0", or "eth+" as iptables has it.
+std::optional<std::string> ReadInterface(const Node& node, const Key& key,
+                                         Diagnostics& diagnostics);
 std::optional<model::Address> ReadAddress(const Node& node, const Key& key,
                                           Diagnostics& diagnostics);
 std::optional<model::Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& diagnostics);

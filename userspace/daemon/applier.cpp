@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -212,14 +213,22 @@ bool Applier::Holds(std::uint32_t index, const Wanted& wanted) const {
          compile::Diff(*side.services, *wanted.services).empty() && Detects(index, wanted);
 }
 
-// Whether that side says of the devices that are there what it should: which are the cluster's own,
-// which Docker's.
+namespace {
+
+// What the devices have one bit of for each side.
+constexpr std::array kSided = {&nx_device::cluster, &nx_device::nat_outgoing, &nx_device::tunnel4,
+                               &nx_device::tunnel6};
+
+}  // namespace
+
+// Whether that side says of the devices that are there what it should.
 bool Applier::Detects(std::uint32_t side, const Wanted& wanted) const {
   return std::ranges::all_of(wanted.device, [&](const auto& entry) {
     const auto held = device_.find(entry.first);
     if (held == device_.end()) return true;
-    const int differ = held->second.cluster ^ entry.second.cluster;
-    return (differ & NX_DEVICE_CLUSTER(side)) == 0 &&
+    int differ = 0;
+    for (const auto bits : kSided) differ |= held->second.*bits ^ entry.second.*bits;
+    return (differ & NX_DEVICE_SIDE(side)) == 0 &&
            held->second.bridge[side] == entry.second.bridge[side];
   });
 }
@@ -227,10 +236,11 @@ bool Applier::Detects(std::uint32_t side, const Wanted& wanted) const {
 // What is wanted of the devices, but for what the side in force says of them.
 Table<std::uint32_t, nx_device> Applier::DevicesBesideLive(const Wanted& wanted) const {
   auto devices = wanted.device;
-  const int bit = NX_DEVICE_CLUSTER(generation_);
+  const int bit = NX_DEVICE_SIDE(generation_);
   for (auto& [ifindex, device] : devices)
     if (const auto held = device_.find(ifindex); held != device_.end()) {
-      device.cluster = static_cast<__u8>((device.cluster & ~bit) | (held->second.cluster & bit));
+      for (const auto bits : kSided)
+        device.*bits = static_cast<__u8>((device.*bits & ~bit) | (held->second.*bits & bit));
       device.bridge[generation_ & 1] = held->second.bridge[generation_ & 1];
     }
   return devices;

@@ -11,7 +11,9 @@
 #include "maps/abi/config.h"
 #include "maps/abi/flow.h"
 #include "userspace/model/address.h"
+#include "userspace/model/calico.h"
 #include "userspace/model/host_ports.h"
+#include "userspace/model/port_range.h"
 #include "userspace/model/service.h"
 #include "userspace/model/shared.h"
 
@@ -111,11 +113,6 @@ struct Tproxy {
   std::uint32_t table = 10001;  // the route table that both marks ask for
 };
 
-struct PortRange {
-  std::uint16_t first = 0;
-  std::uint16_t last = 0;
-};
-
 struct Masquerade {
   nx_port_choice port_choice = NX_PORT_RANDOM;  // masquerade.randomFully: true
   std::vector<PortRange> reserved_ports;        // never used as a source port
@@ -174,6 +171,7 @@ struct Config {
   std::vector<Prefix> service_cidrs;
   std::vector<Address> other_nodes;
   std::vector<FloatingIp> floating_ips;
+  std::optional<Calico> calico;  // none: the node has none of Felix' sets
   PolicyOrder policy_order = PolicyOrder::kNatFirst;
   OrphanDrop orphan_drop = OrphanDrop::kGatewayAddress;
   std::optional<Ipvs> ipvs;  // none: kube-proxy does not run in IPVS mode

@@ -6,6 +6,7 @@
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
+#include "maps/abi/outgoing.h"
 #include "maps/abi/ports.h"
 #include "maps/abi/probe.h"
 #include "maps/abi/reason.h"
@@ -20,6 +21,8 @@ struct nx_prefix w_prefix;
 struct nx_generation w_generation;
 struct nx_config w_config;
 struct nx_port_word w_port_word;
+struct nx_port_span w_port_span;
+struct nx_calico w_calico;
 
 struct nx_device w_device;
 struct nx_local w_local;

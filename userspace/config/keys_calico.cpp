@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/keys_calico.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace natrix::config {
+
+// clang-format off: one paragraph per word reads better than what it makes of it.
+std::vector<Key> CalicoKeys() {
+  return {
+    {.path = "calico", .type = Type::kMap,
+     .text = "Calico's nat outgoing, in the words of its IPPool and FelixConfiguration. Its floating IPs "
+             "are `floatingIPs`. Left out: none of Calico's sets is there."},
+    {.path = "calico.ipPools", .type = Type::kMaps, .fallback = "[]",
+     .example = "[{name: default-ipv4-ippool, cidr: 192.168.0.0/16, natOutgoing: true}]",
+     .text = "Calico's IPPools. What one with `natOutgoing` sends to an address in none of them is "
+             "masqueraded."},
+    {.path = "calico.ipPools[].name", .type = Type::kName, .required = true,
+     .example = "default-ipv4-ippool", .text = "The pool's name. No two have the same."},
+    {.path = "calico.ipPools[].cidr", .type = Type::kCidr, .required = true,
+     .example = "192.168.0.0/16",
+     .text = "Its CIDR: sets `cali40all-ipam-pools` and `cali40network-ip-pools`, or `cali60`."},
+    {.path = "calico.ipPools[].natOutgoing", .type = Type::kBool, .fallback = "false",
+     .example = "true", .text = "Set `cali40masq-ipam-pools` / `cali60masq-ipam-pools`."},
+    {.path = "calico.ipPools[].disabled", .type = Type::kBool, .fallback = "false",
+     .example = "true",
+     .text = "Calico assigns no addresses from it. It is in the sets all the same, which is how Calico "
+             "keeps addresses outside from being masqueraded to."},
+    {.path = "calico.ipPools[].allowedUses", .type = Type::kChoices, .fallback = "[]",
+     .example = "[LoadBalancer]",
+     .text = "`LoadBalancer` alone: the pool is left out of `cali40network-ip-pools`, which is the set "
+             "that is asked, and so is masqueraded to.",
+     .choices = {"Workload", "Tunnel", "LoadBalancer"}},
+    {.path = "calico.natOutgoingExclusions", .type = Type::kChoice, .fallback = "IPPoolsOnly",
+     .example = "IPPoolsAndHostIPs",
+     .text = "What is not masqueraded to: addresses in pools, or those and `hosts`.",
+     .choices = {"IPPoolsOnly", "IPPoolsAndHostIPs"}},
+    {.path = "calico.hosts", .type = Type::kAddresses, .fallback = "[]", .example = "[172.18.0.4]",
+     .text = "The nodes' addresses, with `IPPoolsAndHostIPs`: set `cali40all-hosts-net` / "
+             "`cali60all-hosts-net`."},
+    {.path = "calico.natPortRange", .type = Type::kPortRange, .example = "\"32768:65535\"",
+     .text = "Source ports that TCP and UDP get with `natOutgoing`. When all of a small range are taken "
+             "towards a destination, new flows there are dropped. They may lie in "
+             "`net.ipv4.ip_local_port_range`; a port of the node's own sockets, or a reserved one, is not "
+             "given."},
+    {.path = "calico.natOutgoingAddress", .type = Type::kAddressText, .example = "172.18.0.70",
+     .text = "The source that `natOutgoing` gives, instead of the output device's; one of each family, "
+             "separated by a comma."},
+    {.path = "calico.natOutgoingInterfaceFilter", .type = Type::kInterface, .example = "eth0",
+     .text = "`natOutgoing` is for what leaves by this device only. `eth+`: by any whose name begins "
+             "so."},
+    {.path = "calico.tunnels", .type = Type::kDevices, .fallback = "[]",
+     .example = "[vxlan.calico]",
+     .text = "Names of Calico's tunnel devices: what the node sends into one from an address of another "
+             "device is masqueraded. Each must be an Ethernet device that `node` lists, which "
+             "`vxlan.calico` and `vxlan-v6.calico` can be."},
+    {.path = "calico.vxlanPort", .type = Type::kCount, .example = "4789",
+     .text = "The tunnels' UDP port. UDP that is masqueraded into a tunnel then gets a source port on the "
+             "wider side of it, as Felix does since it has VXLAN's own rule.",
+     .least = 1, .most = 65535},
+  };
+}
+// clang-format on
+
+bool IsIdlePoolField(std::string_view name) {
+  static constexpr std::string_view kIdle[] = {
+      "assignmentMode",    "blockSize",    "disableBGPExport", "ipipMode",
+      "namespaceSelector", "nodeSelector", "vxlanMode",
+  };
+  return std::ranges::find(kIdle, name) != std::end(kIdle);
+}
+
+}  // namespace natrix::config
