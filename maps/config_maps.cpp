@@ -25,6 +25,8 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto service_right = open.Open<HashMapView<nx_service_key, nx_service>>("nx_service_right");
   auto backend_left = open.Open<HashMapView<nx_backend_key, nx_backend>>("nx_backend_left");
   auto backend_right = open.Open<HashMapView<nx_backend_key, nx_backend>>("nx_backend_right");
+  auto table_left = open.Open<HashMapView<nx_table_key, nx_table>>("nx_table_left");
+  auto table_right = open.Open<HashMapView<nx_table_key, nx_table>>("nx_table_right");
   auto source_left = open.Open<LpmMapView<nx_source_key, nx_source>>("nx_source_left");
   auto source_right = open.Open<LpmMapView<nx_source_key, nx_source>>("nx_source_right");
   auto service_name = open.Open<HashMapView<std::uint32_t, nx_service_name>>("nx_service_name");
@@ -44,6 +46,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
                     .ports = {*ports_left, *ports_right},
                     .service = {*service_left, *service_right},
                     .backend = {*backend_left, *backend_right},
+                    .table = {*table_left, *table_right},
                     .source = {*source_left, *source_right},
                     .service_name = *service_name,
                     .set = *set,

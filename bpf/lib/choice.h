@@ -72,7 +72,63 @@ static __always_inline void affinity_put(const struct nx_addr *client,
 	bpf_map_update_elem(&nx_affinity, &key, &entry, BPF_ANY);
 }
 
-/* One of the list, every one as likely (statistic --mode random). */
+/* Stirs a word into a hash: odd multiplier of 2^64 / golden ratio. */
+static __always_inline __u64 hash_stir(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+/* Of all that tells one flow from another, and the same on every node. */
+static __always_inline __u64 flow_hash(const struct nx_tuple *t)
+{
+	const __u32 *src = (const __u32 *)&t->src;
+	const __u32 *dst = (const __u32 *)&t->dst;
+	__u64 hash = 0;
+
+	for (int i = 0; i < 4; i += 2) {
+		hash = hash_stir(hash, (__u64)src[i] << 32 | src[i + 1]);
+		hash = hash_stir(hash, (__u64)dst[i] << 32 | dst[i + 1]);
+	}
+	return hash_stir(hash, (__u64)t->sport << 32 | (__u64)t->dport << 16 |
+				       t->proto);
+}
+
+/* The endpoint that a flow's hash asks for: an index of the list, or its
+ * length when there is no table.
+ */
+NX_GLOBAL int table_choose(const struct nx_pkt *pkt, __u32 service, __u32 list,
+			   __u32 count)
+{
+	struct nx_table_key key = {};
+	struct nx_table *table;
+	__u32 slot;
+
+	if (!pkt)
+		return count;
+	slot = flow_hash(&pkt->tuple) % NX_TABLE_SLOTS;
+	key.service = service;
+	key.list = list;
+	key.block = slot / NX_TABLE_BLOCK;
+	table = table_at(pkt->side, &key);
+	return table ? table->index[slot % NX_TABLE_BLOCK] : count;
+}
+
+/* One of the list: every one as likely (statistic --mode random), or the one
+ * that the flow's hash asks for.
+ */
+static __always_inline __u32 backend_choose(const struct nx_pkt *pkt,
+					    const struct nx_service *service,
+					    __u32 list, __u32 count)
+{
+	__u32 index = count;
+
+	if (service->consistent)
+		index = table_choose(pkt, service->number, list, count);
+	return index < count ? index : bpf_get_prandom_u32() % count;
+}
+
+/* The endpoint that the client has, or one of the list. */
 static __always_inline int service_pick(const struct nx_pkt *pkt,
 					const struct nx_service *service,
 					enum nx_backend_list list, __u32 count,
@@ -84,7 +140,7 @@ static __always_inline int service_pick(const struct nx_pkt *pkt,
 	struct nx_backend *backend;
 
 	if (!sticks || affinity_find(pkt, service, list, choice)) {
-		key.index = bpf_get_prandom_u32() % count;
+		key.index = backend_choose(pkt, service, list, count);
 		backend = backend_at(pkt->side, &key);
 		if (!backend)
 			return NX_R_NO_ENDPOINT;

@@ -130,6 +130,16 @@ struct nx_backend_hash {
 	__type(value, struct nx_backend);
 } nx_backend_left SEC(".maps"), nx_backend_right SEC(".maps");
 
+/* Which endpoint a flow's hash asks for, left and right. */
+struct nx_table_hash {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries,
+	       NX_MAX_TABLES *(NX_TABLE_SLOTS / NX_TABLE_BLOCK + 1));
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_table_key);
+	__type(value, struct nx_table);
+} nx_table_left SEC(".maps"), nx_table_right SEC(".maps");
+
 /* Who may call a load balancer's address, left and right. */
 struct nx_source_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -20,6 +20,13 @@ backend_at(__u32 side, const struct nx_backend_key *key)
 			  bpf_map_lookup_elem(&nx_backend_left, key);
 }
 
+static __always_inline struct nx_table *table_at(__u32 side,
+						 const struct nx_table_key *key)
+{
+	return side & 1 ? bpf_map_lookup_elem(&nx_table_right, key) :
+			  bpf_map_lookup_elem(&nx_table_left, key);
+}
+
 static __always_inline bool backend_eq(const struct nx_backend *a,
 				       const struct nx_backend *b)
 {

@@ -151,6 +151,8 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	call_client(&pkt.tuple.src, call->netns);
 	pkt.tuple.dst = call->to;
 	pkt.tuple.dport = call->port;
+	/* Its port is not known yet: calls are told from each other by chance. */
+	pkt.tuple.sport = bpf_get_prandom_u32();
 	pkt.tuple.proto = call->proto;
 	pkt.v6 = call->v6;
 	service = called_service(config, &pkt, call->node, &refused);

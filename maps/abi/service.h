@@ -77,8 +77,8 @@ struct nx_service {
 	__u16 local;	/* that the Local policy may */
 	enum nx_service_flags flags;
 	enum nx_service_kind kind;
-	__u8 not_from; /* network whose own calls are not for it; 0: none */
-	__u8 pad;
+	__u8 not_from;	 /* network whose own calls are not for it; 0: none */
+	__u8 consistent; /* 1: its lists have an nx_table */
 };
 NX_ABI_SIZE(nx_service, 16);
 
@@ -115,6 +115,27 @@ struct nx_backend {
 	__u8 pad[2];
 };
 NX_ABI_SIZE(nx_backend, 20);
+
+/* `loadBalancing: maglev`: which of a list's endpoints a flow gets, by its
+ * hash (Eisenbud et al., Maglev, NSDI 2016, section 3.4).  A table of so many
+ * slots, a prime, in blocks: maps `nx_table_left` and `nx_table_right`, hashes.
+ */
+#define NX_TABLE_SLOTS 16381
+#define NX_TABLE_BLOCK 256 /* slots of a block; of the last one 253 are used */
+#define NX_MAX_TABLES 1024 /* lists that have one */
+
+struct nx_table_key {
+	__u32 service; /* nx_service.number */
+	__u16 block;   /* slot / NX_TABLE_BLOCK */
+	enum nx_backend_list list;
+	__u8 pad;
+};
+NX_ABI_SIZE(nx_table_key, 8);
+
+struct nx_table {
+	__u16 index[NX_TABLE_BLOCK]; /* nx_backend_key.index */
+};
+NX_ABI_SIZE(nx_table, 512);
 
 /* loadBalancerSourceRanges: maps `nx_source_left` and `nx_source_right`,
  * tries.  `length` counts the 32 bits of `service`, then the address's.

@@ -150,13 +150,17 @@ void Datapath::SetUp() {
               "addr add fd00:172:18::3/64 dev lo nodad");
   skeleton_ = Loaded();
   ASSERT_NE(skeleton_, nullptr) << "the datapath does not load";
-  Clear(skeleton_->maps.nx_flow, sizeof(nx_tuple));
-  Clear(skeleton_->maps.nx_embryo, sizeof(nx_tuple));
+  Forget();
   Clear(skeleton_->maps.nx_frag, sizeof(nx_frag_key));
   Clear(skeleton_->maps.nx_affinity, sizeof(nx_affinity_key));
   config = ExampleConfig();
   host = ExampleHost(kHz);
   Apply();
+}
+
+void Datapath::Forget() {
+  Clear(skeleton_->maps.nx_flow, sizeof(nx_tuple));
+  Clear(skeleton_->maps.nx_embryo, sizeof(nx_tuple));
 }
 
 void Datapath::Apply() {
@@ -169,6 +173,7 @@ void Datapath::Apply() {
   Clear(maps.nx_ports_left, sizeof(nx_port_key));
   Clear(maps.nx_service_left, sizeof(nx_service_key));
   Clear(maps.nx_backend_left, sizeof(nx_backend_key));
+  Clear(maps.nx_table_left, sizeof(nx_table_key));
   Clear(maps.nx_source_left, sizeof(nx_source_key));
   Clear(maps.nx_local, sizeof(nx_addr));
   Clear(maps.nx_device, sizeof(std::uint32_t));
@@ -179,6 +184,7 @@ void Datapath::Apply() {
   Fill(maps.nx_ports_left, wanted.ports);
   Fill(maps.nx_service_left, wanted.services->AllServices());
   Fill(maps.nx_backend_left, wanted.services->AllBackends());
+  Fill(maps.nx_table_left, wanted.services->AllTables());
   Fill(maps.nx_source_left, wanted.services->AllSources());
   Clear(maps.nx_probe, sizeof(nx_probe_key));
   Fill(maps.nx_probe, wanted.probe);

@@ -78,6 +78,8 @@ class Datapath : public testing::TestWithParam<int> {
   model::Config config;
   model::Host host;
   void Apply();
+  // No flow is known any more.
+  void Forget();
 
   // Whether packets come with a checksum over all of their bytes.  Not where a program cuts them:
   // the kernel then forgets that checksum, and its test run does not know.

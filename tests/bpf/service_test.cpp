@@ -186,6 +186,50 @@ TEST_P(Services, EveryEndpointIsAsLikely) {
   EXPECT_LT(chi_square, 24.3) << "three degrees of freedom: once in 46,000 runs by chance";
 }
 
+TEST_P(Services, AFlowsHashChoosesTheSameEndpointEveryTime) {
+  web().load_balancing = model::LoadBalancing::kMaglev;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod),
+                      Endpoint(cast().other_node)}};
+  constexpr int kCalls = 400;
+  const auto choices = [&] {
+    Apply();
+    Forget();
+    std::vector<std::string> chosen;
+    for (std::uint16_t i = 0; i < kCalls; ++i)
+      chosen.push_back(
+          Call(cast().web, cast().service, 80, static_cast<std::uint16_t>(20000 + i)).dst());
+    return chosen;
+  };
+  const auto first = choices();
+  std::map<std::string, int> share;
+  for (const std::string& endpoint : first) ++share[endpoint];
+  ASSERT_EQ(share.size(), 4U);
+  for (const auto& [endpoint, count] : share) EXPECT_NEAR(count, kCalls / 4, 45) << endpoint;
+
+  std::ranges::reverse(web().endpoints[0]);
+  EXPECT_EQ(choices(), first) << "whatever their order";
+
+  std::erase_if(web().endpoints[0], [&](const auto& endpoint) {
+    return endpoint.addresses[0] == Ip(cast().other_pod);
+  });
+  const auto without = choices();
+  int moved = 0;
+  for (int i = 0; i < kCalls; ++i)
+    moved += first[i] != Ip(cast().other_pod).ToString() && first[i] != without[i];
+  EXPECT_LT(moved, kCalls / 10);
+}
+
+TEST_P(Services, WithAffinityTheHashChoosesOnlyForWhoIsNotKnown) {
+  web().load_balancing = model::LoadBalancing::kMaglev;
+  web().affinity_seconds = 10800;
+  web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod)}};
+  Apply();
+  const std::string first = Call(cast().web, cast().service, 80, 20000).dst();
+  for (std::uint16_t i = 1; i < 30; ++i)
+    EXPECT_EQ(Call(cast().web, cast().service, 80, static_cast<std::uint16_t>(20000 + i)).dst(),
+              first);
+}
+
 TEST_P(Services, AClientKeepsItsEndpointWhileThatIsListed) {
   web().affinity_seconds = 10800;
   web().endpoints = {{Endpoint(cast().pod), Endpoint(cast().other_pod), Endpoint(cast().kept_pod)}};

@@ -159,8 +159,8 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--seed", arguments.seed, "Which throws of the dice")->capture_default_str();
   app.add_option("--cases", arguments.cases, "How many exchanges")->capture_default_str();
   app.add_option("--suite", arguments.suite, "What is replaced")
-      ->check(CLI::IsMember({"calico", "hostports", "kube-ovn", "kube-ovn-basic", "kube-ovn-services",
-                             "kube-ovn-wild", "services"}))
+      ->check(CLI::IsMember({"calico", "hostports", "kube-ovn", "kube-ovn-basic",
+                             "kube-ovn-services", "kube-ovn-wild", "services"}))
       ->capture_default_str();
   app.add_option("--family", arguments.family, "4 or 6; both when not given")
       ->check(CLI::IsMember({4, 6}));

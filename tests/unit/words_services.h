@@ -26,9 +26,10 @@ inline std::string ShowServices(const model::Config& c) {
   list(p.cluster_cidrs);
   list(p.node_port_addresses);
   for (const model::Service& s : c.services) {
-    out += fmt::format("{}/{} {} {} {} {}|", s.name_space, s.name,
+    out += fmt::format("{}/{} {} {} {} {} {}|", s.name_space, s.name,
                        static_cast<int>(s.external_policy), static_cast<int>(s.internal_policy),
-                       s.affinity_seconds.value_or(0), s.health_check_node_port);
+                       s.affinity_seconds.value_or(0), static_cast<int>(s.load_balancing),
+                       s.health_check_node_port);
     list(s.cluster_ips);
     list(s.external_ips);
     list(s.load_balancer_ips);

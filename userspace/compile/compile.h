@@ -37,7 +37,7 @@ struct Wanted {
   Table<std::uint32_t, nx_device> device;
   Table<nx_addr, nx_local> local;
   std::array<nx_port_word, NX_PORT_WORDS> port{};
-  // nx_service, nx_backend and nx_source; never null.
+  // nx_service, nx_backend, nx_table and nx_source; never null.
   std::shared_ptr<const Services> services = std::make_shared<const Services>();
 
   SubnetParts made;  // where the parts are from

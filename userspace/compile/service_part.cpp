@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "userspace/compile/consistent_table.h"
 #include "userspace/compile/host_ports.h"
 #include "userspace/compile/jiffies.h"
 
@@ -99,6 +100,22 @@ class Maker {
       part_.entries.backend.emplace_back(
           nx_backend_key{.service = number, .index = static_cast<__u16>(i), .list = list, .pad = 0},
           backends[i]);
+    if (service_.load_balancing == model::LoadBalancing::kMaglev) AddTable(number, list, backends);
+  }
+
+  void AddTable(std::uint32_t number, nx_backend_list list, const Backends& backends) {
+    const std::vector<std::uint16_t> slots = ConsistentTable(backends);
+    for (std::size_t from = 0; from < slots.size(); from += NX_TABLE_BLOCK) {
+      nx_table block{};
+      const std::size_t size = std::min<std::size_t>(slots.size() - from, NX_TABLE_BLOCK);
+      std::copy_n(slots.begin() + static_cast<std::ptrdiff_t>(from), size, block.index);
+      part_.entries.table.emplace_back(
+          nx_table_key{.service = number,
+                       .block = static_cast<__u16>(from / NX_TABLE_BLOCK),
+                       .list = list,
+                       .pad = 0},
+          block);
+    }
   }
 
   void AddPort(std::size_t port, Family family, std::uint32_t number) {
@@ -115,6 +132,7 @@ class Maker {
     nx_service value{};
     value.number = number;
     value.all = static_cast<__u16>(all.size());
+    value.consistent = service_.load_balancing == model::LoadBalancing::kMaglev;
     if (AnyLocal()) {
       const Backends local = Choose(
           candidates, [](const Candidate&) { return true; },

@@ -113,6 +113,7 @@ void Count(Services& services, const Changed& changed) {
     };
     add(services.in_parts.service, part.entries.service.size());
     add(services.in_parts.backend, part.entries.backend.size());
+    add(services.in_parts.table, part.entries.table.size());
     add(services.in_parts.source, part.entries.source.size());
     for (const auto& [key, value] : part.entries.service)
       if (Address{key.addr}.IsUnspecified()) add(services.at_any_address, 1);
@@ -229,6 +230,9 @@ Table<nx_service_key, nx_service> Services::AllServices() const {
 Table<nx_backend_key, nx_backend> Services::AllBackends() const {
   return AllOf(*this, &ServiceEntries::backend);
 }
+Table<nx_table_key, nx_table> Services::AllTables() const {
+  return AllOf(*this, &ServiceEntries::table);
+}
 Table<nx_source_key, nx_source> Services::AllSources() const {
   return AllOf(*this, &ServiceEntries::source);
 }
@@ -342,6 +346,7 @@ ServiceEdits Diff(const Services& live, const Services& wanted) {
   }
   return {.service = DiffOf(gone, come, &ServiceEntries::service),
           .backend = DiffOf(gone, come, &ServiceEntries::backend),
+          .table = DiffOf(gone, come, &ServiceEntries::table),
           .source = DiffOf(gone, come, &ServiceEntries::source)};
 }
 

@@ -20,10 +20,11 @@ namespace natrix::compile {
 template <typename K, typename V>
 using Pairs = std::vector<std::pair<K, V>>;
 
-// Entries of the three maps of Services, no key twice.
+// Entries of the four maps of Services, no key twice.
 struct ServiceEntries {
   Pairs<nx_service_key, nx_service> service;
   Pairs<nx_backend_key, nx_backend> backend;
+  Pairs<nx_table_key, nx_table> table;
   Pairs<nx_source_key, nx_source> source;
 };
 
@@ -55,6 +56,7 @@ struct Services {
   struct Sizes {
     std::size_t service = 0;
     std::size_t backend = 0;
+    std::size_t table = 0;
     std::size_t source = 0;
 
     friend bool operator==(const Sizes&, const Sizes&) = default;
@@ -72,11 +74,14 @@ struct Services {
   std::array<nx_port_word, NX_PORT_WORDS> reserved{};
 
   Sizes entries() const {
-    return {in_parts.service + rest->service.size(), in_parts.backend + rest->backend.size(),
-            in_parts.source + rest->source.size()};
+    return {.service = in_parts.service + rest->service.size(),
+            .backend = in_parts.backend + rest->backend.size(),
+            .table = in_parts.table + rest->table.size(),
+            .source = in_parts.source + rest->source.size()};
   }
   Table<nx_service_key, nx_service> AllServices() const;
   Table<nx_backend_key, nx_backend> AllBackends() const;
+  Table<nx_table_key, nx_table> AllTables() const;
   Table<nx_source_key, nx_source> AllSources() const;
 };
 
@@ -92,9 +97,12 @@ std::shared_ptr<const Services> WithHost(std::shared_ptr<const Services> service
 struct ServiceEdits {
   Edits<nx_service_key, nx_service> service;
   Edits<nx_backend_key, nx_backend> backend;
+  Edits<nx_table_key, nx_table> table;
   Edits<nx_source_key, nx_source> source;
 
-  bool empty() const { return service.empty() && backend.empty() && source.empty(); }
+  bool empty() const {
+    return service.empty() && backend.empty() && table.empty() && source.empty();
+  }
 };
 // Looks into the parts that the two do not share, only.
 ServiceEdits Diff(const Services& live, const Services& wanted);

@@ -273,6 +273,7 @@ void DecodeService(const Mapping& map, Known& known, Decoded& out) {
                               ShapeHelp(map.KeyOf(name)));
   DecodeChoice(map, "externalTrafficPolicy", service.external_policy);
   DecodeChoice(map, "internalTrafficPolicy", service.internal_policy);
+  DecodeChoice(map, "loadBalancing", service.load_balancing);
   if (service.external_policy == model::TrafficPolicy::kLocal)
     places.local_policy = map.Get("externalTrafficPolicy")->where;
   else if (service.internal_policy == model::TrafficPolicy::kLocal)

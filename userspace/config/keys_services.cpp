@@ -95,6 +95,12 @@ std::vector<Key> ServiceKeys() {
     {.path = "services[].sessionAffinityConfig.clientIP.timeoutSeconds", .type = Type::kCount,
      .fallback = "10800", .example = "600",
      .text = "Seconds since the client's last new connection.", .least = 1, .most = 86400},
+    {.path = "services[].loadBalancing", .type = Type::kChoice, .fallback = "random",
+     .example = "maglev",
+     .text = "How an endpoint is chosen for a new connection: at `random`, as kube-proxy does, or by "
+             "its addresses and ports (`maglev`), so that all nodes choose the same, and another one "
+             "for few when an endpoint comes or goes. A natrix word.",
+     .choices = {"random", "maglev"}},
     {.path = "services[].healthCheckNodePort", .type = Type::kCount, .example = "32000",
      .text = "Where kube-proxy answers a load balancer's health checks, of a Service with "
              "`externalTrafficPolicy: Local`. Never used as a source port.",

@@ -177,6 +177,7 @@ Result<> Applier::CheckRoom(const Wanted& wanted) const {
                  [&] { return Fits(wanted.ports.size(), maps_.ports[0]); },
                  [&] { return Fits(services.service, maps_.service[0]); },
                  [&] { return Fits(services.backend, maps_.backend[0]); },
+                 [&] { return Fits(services.table, maps_.table[0]); },
                  [&] { return Fits(services.source, maps_.source[0]); },
                  [&] { return Fits(wanted.set.entries(), maps_.set); },
                  [&] { return Fits(wanted.probe.size(), maps_.probe); },

@@ -43,7 +43,7 @@ class Applier {
   // memory after the flip; then the next Apply completes it.
   Result<ApplyReport> Apply(const compile::Wanted& wanted);
 
-  // What nx_service, nx_backend and nx_source hold on the side in force; never null.
+  // What nx_service, nx_backend, nx_table and nx_source hold on the side in force; never null.
   Result<std::shared_ptr<const compile::Services>> Services();
 
   // What nx_subnet holds on the side in force.

@@ -30,6 +30,7 @@ Result<> Applier::ReadServices(std::uint32_t side) {
   compile::ServiceEntries read;
   if (auto done = ReadPairs(maps_.service[side], read.service); !done) return done;
   if (auto done = ReadPairs(maps_.backend[side], read.backend); !done) return done;
+  if (auto done = ReadPairs(maps_.table[side], read.table); !done) return done;
   if (auto done = ReadPairs(maps_.source[side], read.source); !done) return done;
   auto services = std::make_shared<compile::Services>();
   services->rest = std::make_shared<const compile::ServiceEntries>(std::move(read));
@@ -44,6 +45,7 @@ Result<> Applier::WriteServices(std::uint32_t side, const compile::Wanted& wante
   const compile::ServiceEdits edits = compile::Diff(*held, *wanted.services);
   if (auto done = WriteEdits(maps_.service[side], edits.service, report); !done) return done;
   if (auto done = WriteEdits(maps_.backend[side], edits.backend, report); !done) return done;
+  if (auto done = WriteEdits(maps_.table[side], edits.table, report); !done) return done;
   if (auto done = WriteEdits(maps_.source[side], edits.source, report); !done) return done;
   held = wanted.services;
   return {};

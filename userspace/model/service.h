@@ -16,6 +16,12 @@ namespace natrix::model {
 // externalTrafficPolicy, internalTrafficPolicy.
 enum class TrafficPolicy { kCluster, kLocal };
 
+// How an endpoint is chosen for a new flow.
+enum class LoadBalancing {
+  kRandom,  // every one as likely, as kube-proxy does
+  kMaglev,  // by the flow's hash: other nodes choose alike, and few flows move with an endpoint
+};
+
 struct ServiceEndpoint {
   std::vector<Address> addresses;  // of an EndpointSlice: one family; here both may be written
   std::uint16_t port = 0;
@@ -63,6 +69,7 @@ struct Service {
   TrafficPolicy internal_policy = TrafficPolicy::kCluster;
   std::optional<std::uint32_t> affinity_seconds;  // none: sessionAffinity None
   std::uint16_t health_check_node_port = 0;
+  LoadBalancing load_balancing = LoadBalancing::kRandom;
   // endpoints[i] are those of ports[i].
   std::vector<std::vector<ServiceEndpoint>> endpoints;
   std::optional<HostPortRules> host_ports;  // of none that config/ reads
