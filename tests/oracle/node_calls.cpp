@@ -80,11 +80,12 @@ void CallingNode::Serve(const support::Namespace& ns, const Point& at) {
 
 Point CallingNode::AnyPort() const { return {family_ == Family::kIpv4 ? "0.0.0.0" : "::", 0}; }
 
-CallOutcome CallingNode::Call(CallKind kind, const Point& to, What meant) {
+CallOutcome CallingNode::CallFrom(const support::Namespace& ns, CallKind kind, const Point& to,
+                                  What meant) {
   const milliseconds limit = meant == What::kDropped ? kShortly : Scaled(kPatience);
   const Bytes hello(5, ++number_);
-  return kind == CallKind::kTcp ? CallTcp(to, hello, limit)
-                                : CallUdp(kind == CallKind::kConnectedUdp, to, hello, limit);
+  return kind == CallKind::kTcp ? CallTcp(ns, to, hello, limit)
+                                : CallUdp(ns, kind == CallKind::kConnectedUdp, to, hello, limit);
 }
 
 const CallingNode::Server* CallingNode::WhoHears(bool tcp, int client, milliseconds limit) const {
@@ -98,8 +99,9 @@ const CallingNode::Server* CallingNode::WhoHears(bool tcp, int client, milliseco
   return nullptr;
 }
 
-CallOutcome CallingNode::CallTcp(const Point& to, const Bytes& hello, milliseconds limit) {
-  const UniqueFd client = netns::OpenTcp(scene_.node(), AnyPort());
+CallOutcome CallingNode::CallTcp(const support::Namespace& ns, const Point& to, const Bytes& hello,
+                                 milliseconds limit) {
+  const UniqueFd client = netns::OpenTcp(ns, AnyPort());
   SetPatience(client.get(), limit);
   if (!netns::ConnectTcp(client.get(), to)) return Failed(errno);
   if (!netns::WriteAll(client.get(), hello)) return Failed(errno);
@@ -118,9 +120,9 @@ CallOutcome CallingNode::CallTcp(const Point& to, const Bytes& hello, millisecon
   return {.error = "connected to nobody"};
 }
 
-CallOutcome CallingNode::CallUdp(bool connected, const Point& to, const Bytes& hello,
-                                 milliseconds limit) {
-  const UniqueFd client = netns::OpenUdp(scene_.node(), AnyPort());
+CallOutcome CallingNode::CallUdp(const support::Namespace& ns, bool connected, const Point& to,
+                                 const Bytes& hello, milliseconds limit) {
+  const UniqueFd client = netns::OpenUdp(ns, AnyPort());
   if (connected && !netns::ConnectUdp(client.get(), to)) return Failed(errno);
   if (connected ? !netns::WriteAll(client.get(), hello) : !netns::SendTo(client.get(), to, hello)) {
     // A REJECT in OUTPUT drops it, too: the error that it sends comes behind that.

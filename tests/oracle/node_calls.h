@@ -48,7 +48,12 @@ class CallingNode {
   void Serve(const support::Namespace& ns, const netns::Point& at);
   // A process of the node calls.  What is meant to be dropped is waited for only shortly.  From
   // several threads at once if nothing is meant to be answered.
-  CallOutcome Call(CallKind kind, const netns::Point& to, CallOutcome::What meant);
+  CallOutcome Call(CallKind kind, const netns::Point& to, CallOutcome::What meant) {
+    return CallFrom(scene_.node(), kind, to, meant);
+  }
+  // Somebody elsewhere does.
+  CallOutcome CallFrom(const support::Namespace& ns, CallKind kind, const netns::Point& to,
+                       CallOutcome::What meant = CallOutcome::What::kAnswered);
   const Scene& scene() const { return scene_; }
 
  private:
@@ -57,10 +62,10 @@ class CallingNode {
     UniqueFd tcp;
     UniqueFd udp;
   };
-  CallOutcome CallTcp(const netns::Point& to, const support::Bytes& hello,
-                      support::milliseconds limit);
-  CallOutcome CallUdp(bool connected, const netns::Point& to, const support::Bytes& hello,
-                      support::milliseconds limit);
+  CallOutcome CallTcp(const support::Namespace& ns, const netns::Point& to,
+                      const support::Bytes& hello, support::milliseconds limit);
+  CallOutcome CallUdp(const support::Namespace& ns, bool connected, const netns::Point& to,
+                      const support::Bytes& hello, support::milliseconds limit);
   // The server that has something for us within the limit; null: none, or the caller has an error.
   const Server* WhoHears(bool tcp, int client, support::milliseconds limit) const;
   netns::Point AnyPort() const;
