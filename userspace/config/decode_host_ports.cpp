@@ -40,7 +40,7 @@ void DecodeContainer(const Mapping& map, Decoded& out) {
   model::HostPorts ports;
   Places::Container places;
   places.name = map.Into(ports.container, "container", ReadContainer);
-  map.IntoList(ports.addresses, &places.addresses, "addresses", ReadInterface);
+  map.IntoList(ports.addresses, &places.addresses, "addresses", ReadInterfaceAddress);
   for (const Mapping& mapping : map.SubList("mappings"))
     DecodeMapping(mapping, ports.mappings, places.mappings);
   CheckEmpty(map, {"addresses", "mappings"});

@@ -43,8 +43,8 @@ std::optional<model::Prefix> ReadRange(const Node& node, const Key& key, Diagnos
 std::optional<model::Address> ReadClusterIp(const Node& node, const Key& key,
                                             Diagnostics& diagnostics);
 // An address with the length of its network: "10.88.0.5/16".
-std::optional<model::Prefix> ReadInterface(const Node& node, const Key& key,
-                                           Diagnostics& diagnostics);
+std::optional<model::Prefix> ReadInterfaceAddress(const Node& node, const Key& key,
+                                                  Diagnostics& diagnostics);
 // An address of the node's own, 127.0.0.1 too; 0.0.0.0 and :: are all of the family.
 std::optional<model::Address> ReadHostIp(const Node& node, const Key& key,
                                          Diagnostics& diagnostics);

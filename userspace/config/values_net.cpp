@@ -158,7 +158,8 @@ std::optional<Prefix> ReadCidr(const Node& node, const Key& key, Diagnostics& di
   return prefix;
 }
 
-std::optional<Prefix> ReadInterface(const Node& node, const Key& key, Diagnostics& diagnostics) {
+std::optional<Prefix> ReadInterfaceAddress(const Node& node, const Key& key,
+                                           Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
   const std::optional<Prefix> own = Prefix::Parse(node.text);
   if (!own) {
