@@ -109,7 +109,7 @@ static __always_inline bool is_services(const struct nx_pkt *pkt,
 {
 	struct nx_config *config = config_of(pkt->side);
 
-	return to.services && config && config->services;
+	return to.services && config && config->services == NX_ASK_SERVICES;
 }
 
 /* A later fragment whose first one was not seen: nobody knows its ports, but

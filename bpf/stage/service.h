@@ -17,7 +17,8 @@
  *   maps     nx_config, nx_service, nx_backend, nx_source, nx_device,
  *            nx_local (lookup), nx_affinity (lookup, update), nx_embryo
  *            (insert)
- *   returns  the new flow's original entry, or null and in pkt->reason
+ *   returns  the new flow's original entry, in pkt->reason NX_R_SERVICE or
+ *            NX_R_HOST_PORT; or null and there
  *            NX_R_NOT_OURS           not a Service's
  *            NX_R_NO_ENDPOINT        to be refused
  *            NX_R_NO_LOCAL_ENDPOINT, NX_R_SOURCE_RANGE, NX_R_SCTP_PORT,
@@ -168,7 +169,10 @@ stage_service(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 	if (!service_found(why) || !s)
 		return NULL;
 	flow = dnat_claim(pkt, &s->entry);
-	if (flow && s->sticky)
+	if (!flow)
+		return NULL;
+	pkt->reason = why;
+	if (s->sticky)
 		affinity_set(pkt, flow, s->sticky, s->sticky_index);
 	return flow;
 }

@@ -24,6 +24,10 @@ enum nx_port_choice {
 	NX_PORT_RANDOM, /* never the original one (--random-fully) */
 } __attribute__((packed));
 
+/* Who is called at nx_service's addresses. */
+#define NX_ASK_SERVICES 1   /* Services, and perhaps host ports */
+#define NX_ASK_HOST_PORTS 2 /* host ports only, or networks' own flows */
+
 /* Scalars of one configuration: map `nx_config`, array of two (left, right).
  * All numbers in host byte order.
  */
@@ -43,8 +47,8 @@ struct nx_config {
 	enum nx_port_choice port_choice;
 	__u8 ipvs; /* 1: kube-proxy's sets of IPVS mode are there */
 	__u8 ovn;  /* 1: Kube-OVN's chains stand before kube-proxy's */
-	enum nx_detect detect;	   /* kube-proxy's local detector */
-	__u8 services;		   /* 1: ask nx_service; all flows are kept */
+	enum nx_detect detect; /* kube-proxy's local detector */
+	__u8 services; /* not 0: ask nx_service, keep all flows: NX_ASK_* */
 	__u8 masquerade_all;	   /* 1: whoever calls a ClusterIP */
 	__u8 node_ports;	   /* 1: NodePorts at any local address */
 	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */

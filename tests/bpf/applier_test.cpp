@@ -76,6 +76,27 @@ TEST_P(Applying, AnotherDeviceOfCalicosComesInForceWithTheRest) {
   EXPECT_FALSE(apply("ovn0"));
 }
 
+TEST_P(Applying, AnotherBridgeOfDockersComesInForceWithTheRest) {
+  const auto publish = [&](const char* device, bool proxy) {
+    config.docker = {.userland_proxy = proxy,
+                     .bridges = {{.name = device,
+                                  .subnets = {*model::Prefix::Parse("172.17.0.0/16")},
+                                  .containers = {}}}};
+    const auto report = applier_->Apply(compile::Compile(config, host_));
+    EXPECT_TRUE(report) << report.error().ToString();
+    return report.value_or(daemon::ApplyReport{});
+  };
+  const auto bridge = [&](std::uint32_t ifindex) {
+    const auto device = maps_->device.Find(ifindex);
+    return device && *device ? (*device)->bridge[0] * 0x100 + (*device)->bridge[1] : -1;
+  };
+  publish("ovn0", true);
+  EXPECT_EQ(bridge(2), 0x101);
+  EXPECT_TRUE(publish("ovn0", false).flipped) << "no other map says that there is no proxy";
+  EXPECT_EQ(bridge(2), 0x8181);
+  EXPECT_FALSE(publish("ovn0", false).changed());
+}
+
 // As it is between the first copy and the flip.
 TEST_P(Applying, TheSideInForceDecidesWhichDevicesAreTheClusters) {
   config.kube_proxy.detect = model::DetectLocal::kBridgeInterface;

@@ -66,6 +66,18 @@ TEST_P(HostPorts, AMarkOfAPodsOwnIsNotBelieved) {
   EXPECT_EQ(Run(Hook::kPodIn, spec, kMark | 0x1).mark, kMark | 0x1) << "somebody else's bit";
 }
 
+// It is kube-proxy's there, which puts the datagram together first.
+TEST_P(HostPorts, LeaveFragmentsToServicesAlone) {
+  config.service_cidrs = {*model::Prefix::Parse(v6() ? "fd00:10:96::/112" : "10.96.0.0/12")};
+  Apply();
+  PacketSpec spec = Udp(cast().other_pod, cast().service);
+  spec.payload = 3000;
+  spec.fragment = 1400;
+  const support::Bytes later =
+      support::Build(spec, {"02:00:00:00:00:01", "02:00:00:00:00:02"}).at(1);
+  EXPECT_FALSE(Run(Hook::kPodIn, later).dropped);
+}
+
 // CVE-2020-8558
 TEST_P(HostPorts, NothingOnTheWireCallsAPortOfTheLoopbackDevice) {
   const model::Address loopback = Ip(v6() ? "::1" : "127.0.0.1");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Processes of the node that call host ports of its containers.
+#include <gmock/gmock.h>
+
 #include "tests/netns/traffic_calls.h"
 
 namespace natrix::netns {
@@ -31,6 +33,9 @@ TEST_P(HostPortCalls, ReachTheContainerAtTheNodesAddressesAndLocalhost) {
 
   Talks(any(), {cast().node, 18080}, http.get());
   Talks(any(), {cast().join, 18080}, http.get());
+  const std::string listed = node_.Natrix({"services", "hostPorts/web"}).dump();
+  EXPECT_THAT(listed, testing::HasSubstr("\"kind\":\"HostPort\""));
+  EXPECT_THAT(listed, testing::HasSubstr("\"port\":18080"));
   const UniqueFd client = OpenUdp(node_.node(), any());
   Asks(client.get(), {cast().node, 18053}, dns.get());
   if (v6()) {  // the kernel routes nothing from ::1

@@ -149,7 +149,7 @@ void AddBridge(Table& nat, const model::Docker& docker, const model::DockerBridg
 void AddHostPortMasquerade(Table& nat, const Config& config, Family family) {
   for (const model::DockerBridge& bridge : config.docker.bridges)
     AddBridge(nat, config.docker, bridge, family);
-  if (config.host_ports.empty()) return;
+  if (std::ranges::none_of(config.host_ports, &HostPorts::snat)) return;
   nat.Chain("CNI-HOSTPORT-MASQ")
       .Chain("CNI-HOSTPORT-SETMARK")
       .Add("POSTROUTING",

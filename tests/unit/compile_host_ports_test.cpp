@@ -94,14 +94,19 @@ TEST(HostPorts, OptionsSayWhoIsMarked) {
 TEST(HostPorts, AreNoSourcePorts) {
   const Wanted wanted = Compile(With(Container({{{}, 8080, 80}})), Host());
   EXPECT_TRUE(wanted.port[8080 / 32].reserved & (1U << (8080 % 32)));
-  EXPECT_TRUE(wanted.config.services);
+  EXPECT_EQ(wanted.config.services, NX_ASK_HOST_PORTS);
   EXPECT_TRUE(wanted.config.node_ports);
   EXPECT_EQ(wanted.config.mark_host_port, 0x2000U);
   EXPECT_EQ(wanted.config.mark_untrusted & 0x2000U, 0x2000U);
   EXPECT_EQ(wanted.config.sockets, NX_SOCKETS_NODE);
-  const Wanted none = Compile(Config({}), Host());
-  EXPECT_FALSE(none.config.services);
-  EXPECT_EQ(none.config.mark_untrusted & 0x2000U, 0U) << "nobody else's bits without need";
+  model::Config config = Config({Service("a", {"10.96.0.1"}, {})});
+  EXPECT_EQ(Compile(config, Host()).config.services, NX_ASK_SERVICES);
+  config.host_ports = {Container({{{}, 8080, 80}})};
+  config.host_ports[0].snat = false;
+  const nx_config scalars = Compile(config, Host()).config;
+  EXPECT_EQ(scalars.services, NX_ASK_SERVICES);
+  EXPECT_EQ(scalars.mark_host_port, 0U) << "somebody else's bit without need";
+  EXPECT_EQ(scalars.mark_untrusted & 0x2000U, 0U);
 }
 
 TEST(HostPorts, ChangeNothingOfTheServicesBesideThem) {

@@ -97,7 +97,6 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   // A pod's packet must not find the way that only probes of this node take.
   if (!config.tproxy.probes.empty())
     scalars.mark_untrusted |= config.tproxy.output_mark | config.tproxy.prerouting_mark;
-  if (!config.host_ports.empty()) scalars.mark_untrusted |= marks.host_port;
   scalars.ephemeral_min = host.ephemeral.first;
   scalars.ephemeral_max = host.ephemeral.last;
   scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
@@ -109,10 +108,17 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
                 !config.other_nodes.empty();
   scalars.detect = DetectionOf(config.kube_proxy);
   scalars.masquerade_all = config.kube_proxy.masquerade_all;
-  scalars.mark_host_port = marks.host_port;
+  // portmap's chains are there once a container asks for them.
+  if (std::ranges::any_of(config.host_ports, &model::HostPorts::snat)) {
+    scalars.mark_host_port = marks.host_port;
+    scalars.mark_untrusted |= marks.host_port;
+  }
   scalars.networks = !config.docker.bridges.empty();
   // A flow out of a container's network is told from an answer by being remembered.
-  scalars.services = !config.services.empty() || !config.host_ports.empty() || scalars.networks;
+  if (!config.services.empty())
+    scalars.services = NX_ASK_SERVICES;
+  else if (!config.host_ports.empty() || scalars.networks)
+    scalars.services = NX_ASK_HOST_PORTS;
   scalars.node_ports = services.at_any_address > 0;
   scalars.localhost_node_ports = config.kube_proxy.localhost_node_ports;
   scalars.sockets = SocketsOf(config);
