@@ -37,6 +37,7 @@ void CalicoOracle::DropSecondPool(model::Calico& calico) {
 }
 
 void CalicoOracle::SetAddress(model::Calico& calico) const {
+  calico.nat_address.clear();
   for (const Family each : {Family::kIpv4, Family::kIpv6})
     calico.nat_address.push_back(Address::Parse(CastOf(each).egress).value());
 }
