@@ -78,8 +78,7 @@ TEST_P(CalicoPools, AnswersOfTheNodeItselfKeepItsAddress) {
   ChangeCalico([&](model::Calico& calico) {
     calico.pools.push_back(PoolOf("own", v4 ? "172.18.0.3/32" : "fd00:172:18::3/128", true));
   });
-  exchange_.Send(Place::kOutside, Echo(cast().client, cast().node));
-  EXPECT_TRUE(Answers(cast().node));
+  ExpectAnswered(Place::kOutside, cast().client);
 
   PacketSpec own = Udp(cast().node, cast().client);
   own.sport = 4000;
@@ -225,8 +224,7 @@ TEST_P(CalicoTunnels, AnotherDevicesAddressBecomesTheTunnels) {
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web}));
 
   // The answer alone would look like the node calling from the wrong address.
-  exchange_.Send(Place::kPod3, Echo(cast().pod3, cast().node));
-  EXPECT_TRUE(Answers(cast().node));
+  ExpectAnswered(Place::kPod3, cast().pod3);
 }
 
 TEST_P(CalicoTunnels, UdpGetsAPortBesideTheVxlanPort) {
