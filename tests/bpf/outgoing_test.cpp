@@ -82,12 +82,14 @@ TEST_P(Outgoing, ATunnelGetsItsOwnAddress) {
   host.devices.push_back(
       {.ifindex = 7, .name = "eth7", .addresses = {{*model::Address::Parse(cast().router), 32}}});
   config.calico->tunnels = {"eth0"};
-  config.calico->vxlan_port = 65000;
+  config.calico->vxlan_port = 30000;
   Apply();
   const Outcome out = Out(cast().router, cast().web);
   EXPECT_THAT(out, PassedFor(NX_R_MASQ_TUNNEL));
   EXPECT_EQ(out.src(), cast().node);
-  EXPECT_LT(out.sport(), 65000);
+  PacketSpec spec = Udp(cast().router, cast().web);
+  for (spec.sport = 20000; spec.sport < 20020; ++spec.sport)
+    EXPECT_GT(Run(Hook::kOut, spec).sport(), 30000);
   EXPECT_THAT(Out(cast().node, cast().web), PassedFor(NX_R_NOT_OURS)) << "its own address";
   EXPECT_THAT(Out(cast().kept_pod, cast().web), PassedFor(NX_R_NOT_OURS)) << "not the node's";
 }

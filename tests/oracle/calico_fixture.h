@@ -23,8 +23,8 @@ class CalicoOracle : public Oracle {
   static void DropSecondPool(model::Calico& calico);
   void SetAddress(model::Calico& calico) const;
 
-  // What the node itself answered comes from `src`, on both sides.
-  testing::AssertionResult Answers(const std::string& src) const;
+  // What a process of the node answers to a datagram leaves with the address that was called.
+  void ExpectAnswered(Place from, const std::string& client);
 
   // Pod 1 to `to`, first packets of several protocols, all with the source `src`.
   void ExpectSource(const std::string& to, const std::string& src, bool port_changed,

@@ -41,10 +41,7 @@ TEST_P(CalicoPorts, TcpAndUdpGetOneOfTheRange) {
           Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
       ExpectWithin(20000, 20099);
     }
-}
 
-TEST_P(CalicoPorts, TheRangeHoldsForTheAddressToo) {
-  SetRange(20000, 20099);
   ChangeCalico([&](model::Calico& calico) { SetAddress(calico); });
   for (const PacketSpec& first :
        {Tcp(cast().pod1, cast().web, kSyn), Udp(cast().pod1, cast().web)}) {
@@ -60,11 +57,16 @@ TEST_P(CalicoPorts, TheRangeHoldsForTheAddressToo) {
 
 TEST_P(CalicoPorts, OtherProtocolsHaveNoRange) {
   SetRange(20000, 20000);
-  exchange_.Send(Place::kPod1, Echo(cast().pod1, cast().web));
-  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
-  PacketSpec second = Echo(cast().pod2, cast().web);
-  exchange_.Send(Place::kPod2, second);
-  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
+  for (const Place from : {Place::kPod1, Place::kPod2}) {
+    const std::string& src = from == Place::kPod1 ? cast().pod1 : cast().pod2;
+    PacketSpec lite = Udp(src, cast().web);
+    lite.protocol = support::kUdpLite;
+    for (const PacketSpec& first : {Echo(src, cast().web), lite}) {
+      exchange_.Send(from, first);
+      EXPECT_TRUE(
+          Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
+    }
+  }
 }
 
 TEST_P(CalicoPorts, WithAllOfThemTakenFlowsAreDropped) {
@@ -94,17 +96,14 @@ TEST_P(CalicoPorts, Seed002_WithoutRandomFullyAFreePortIsKept) {
   ExpectSource(cast().web, cast().node, false);
   exchange_.Send(Place::kPod2, Udp(cast().pod2, cast().web));
   EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
-}
 
-TEST_P(CalicoPorts, WithoutRandomFullyAPortOfTheRangeIsKept) {
-  KeepPorts();
   SetRange(39990, 40009);
-  exchange_.Send(Place::kPod1, Udp(cast().pod1, cast().web));
-  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web}));
-  PacketSpec other = Udp(cast().pod1, cast().web);
+  exchange_.Send(Place::kPod1, Udp(cast().pod1, cast().web2));
+  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web2}));
+  PacketSpec other = Udp(cast().pod1, cast().web2);
   other.sport = 40010;
   exchange_.Send(Place::kPod1, other);
-  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web, .port_changed = true}));
+  EXPECT_TRUE(Arrives(exchange_, {.src = cast().node, .dst = cast().web2, .port_changed = true}));
   ExpectWithin(39990, 40009);
 }
 
