@@ -246,10 +246,11 @@ TEST_P(Scale, ThirtyThousandServicesCostAFirstPacketLittleMoreThanAHundred) {
       // A stride without a divisor in common with either number.
       const model::Service& service =
           config.services[static_cast<std::size_t>(i * 7919 % services)];
-      PacketSpec call = Tcp(cast().other_pod, service.cluster_ips[0].ToString());
+      PacketSpec call = Tcp(cast().other_pod, cast().service);
+      call.dst = service.cluster_ips[0].ToString();
       call.dport = 80;
       costs.push_back(FirstPacket(skel()->progs.nx_pod_in, call));
-      if (i == 0) EXPECT_EQ(Run(Hook::kPodIn, call).dport(), 8080) << "it is translated";
+      EXPECT_TRUE(i > 0 || Run(Hook::kPodIn, call).dport() == 8080) << "it is translated";
     }
     return Median(costs);
   };
