@@ -232,7 +232,8 @@ NX_GLOBAL int egress_headless(struct nx_pkt *pkt)
 	pkt->side = config_side();
 	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);
-	return from.subnets || leaves_pools(from, to) ?
+	return from.subnets || leaves_pools(from, to) || from.bridged ||
+			       (from.ip_masq && from.network != to.network) ?
 		       nx_drop(pkt, NX_R_HEADLESS) :
 		       NX_PASS;
 }

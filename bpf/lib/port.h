@@ -11,7 +11,8 @@
  * Never given away:
  *   - a port that a socket of this node would receive answers on, listening,
  *     connected or in TIME_WAIT (bpf_skc_lookup_tcp, bpf_sk_lookup_udp);
- *   - nx_port: reserved ports, NodePorts, host ports;
+ *   - nx_port: reserved ports, NodePorts, host ports, but of a range that was
+ *     asked for;
  *   - by random choice, net.ipv4.ip_local_port_range: sockets that this node
  *     opens later come from there.
  * A socket that is bound elsewhere later and calls the same peer is seen at
@@ -124,8 +125,9 @@ static long port_try(__u32 index, struct nx_port_loop *loop)
 			port += alloc->skip_max - alloc->skip_min + 1;
 	}
 	alloc->reply.dport = bpf_htons(port);
-	if (!icmp &&
-	    (port_is_reserved(port) || socket_owns(loop->skb, &alloc->reply)))
+	/* Who asks for a range keeps others out of it, by reserving it too. */
+	if (!icmp && ((!alloc->demanded.first && port_is_reserved(port)) ||
+		      socket_owns(loop->skb, &alloc->reply)))
 		return 0;
 	if (flow_claim(&alloc->reply, &alloc->entry))
 		return 0;

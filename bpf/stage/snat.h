@@ -10,17 +10,6 @@
 #include "bpf/lib/service.h"
 #include "bpf/lib/source.h"
 
-/* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
- * mangle's drop of orphans, Calico's cali-POSTROUTING, Docker's and CNI
- * portmap's (facts/kube-proxy-calico.md 3); CNI's ipMasq comes last.  First
- * match wins.
- *
- *   reads    pkt->tuple, ->opens, ->side, membership of both ends
- *   writes   snat, all of it; skb->mark under the mask of a policy's decision
- *   maps     nx_fip, nx_device, nx_local, nx_service, nx_subnet, nx_policy
- *            (lookup)
- *   returns  0 always; snat->what says it
- */
 /* MASQUERADE without --random-fully, and nobody clears the mark. */
 static __always_inline void snat_as_found(struct nx_snat *snat,
 					  enum nx_reason why)
@@ -76,6 +65,17 @@ NX_GLOBAL int snat_of_bridge(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	return 1;
 }
 
+/* The rules of OVN-POSTROUTING in their order (facts/kube-ovn.md 1.2), after
+ * mangle's drop of orphans, Calico's cali-POSTROUTING, Docker's and CNI
+ * portmap's (facts/kube-proxy-calico.md 3); CNI's ipMasq comes last.  First
+ * match wins.
+ *
+ *   reads    pkt->tuple, ->opens, ->side, membership of both ends
+ *   writes   snat, all of it; skb->mark under the mask of a policy's decision
+ *   maps     nx_fip, nx_device, nx_local, nx_service, nx_subnet, nx_policy
+ *            (lookup)
+ *   returns  0 always; snat->what says it
+ */
 static __always_inline void snat_rules(struct __sk_buff *skb,
 				       const struct nx_pkt *pkt,
 				       const struct nx_config *config,
@@ -215,6 +215,12 @@ NX_GLOBAL int stage_snat(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	if (masquerade_source(skb, pkt, &snat->addr)) {
 		snat->what = NX_SNAT_REFUSE;
 		snat->why = NX_R_NO_ADDRESS;
+	} else if (snat->keep_port && !snat->ports.first &&
+		   addr_eq(&snat->addr, &pkt->tuple.src)) {
+		/* What the node's own sockets send has their address and port
+		 * already, which are not free: theirs.
+		 */
+		snat->what = NX_SNAT_KEEP;
 	}
 	return 0;
 }

@@ -24,6 +24,9 @@ class UdpRelease : public testing::TestWithParam<Family> {
   }
 
   const Cast& cast() const { return CastOf(GetParam()); }
+  std::string Other() const {
+    return GetParam() == Family::kIpv4 ? "10.96.0.99" : "fd00:10:96::99";
+  }
   std::string AddressOf(Place place) const {
     return place == Place::kPod2 ? cast().pod2 : cast().pod3;
   }
@@ -126,6 +129,20 @@ TEST_P(UdpRelease, ATerminatingEndpointKeepsItsFlowsAsLongAsItServes) {
 
   node_.SetWords(Words("pod3", "ready: false, serving: false, terminating: true"));
   EXPECT_EQ(Ask(client.get(), service(), true), "pod3");
+}
+
+TEST_P(UdpRelease, WhoTalkedToTheNodeItselfGetsTheServiceThatIsThereNow) {
+  const std::string without =
+      "services:\n- {name: other, clusterIPs: [\"" + Other() + "\"], ports: [{port: 80}]}\n";
+  node_.SetWords(without);
+  const UniqueFd client = OpenUdp(node_.outside(), {cast().client, 40007});
+  const UniqueFd old = OpenUdp(node_.node(), node_port());
+  ASSERT_TRUE(SendTo(client.get(), node_port(), Bytes{1, 2, 3}));
+  ASSERT_TRUE(ReceiveFrom(old.get(), Scaled(kPatience))) << "the flow is remembered";
+
+  node_.SetWords(Words("pod3"));
+
+  EXPECT_EQ(Ask(client.get(), node_port(), true), "pod3");
 }
 
 TEST_P(UdpRelease, OtherFlowsStayAndOfThoseNothingIsLeft) {

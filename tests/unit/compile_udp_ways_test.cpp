@@ -63,7 +63,23 @@ TEST(UdpWays, EndWithTheirService) {
 
   EXPECT_THAT(Show(EndedUdpWays(before, after)),
               UnorderedElementsAre("fd00:96::53:53 fd00:16::1:8080", ":::30053 fd00:16::1:8080"));
-  EXPECT_THAT(Show(EndedUdpWays(after, before)), IsEmpty());
+}
+
+TEST(UdpWays, StraightToAnAddressEndWhenThatIsCalled) {
+  const model::Config after =
+      Config({Service("a", {"10.96.0.1"}, {}), Dns({Endpoint({"10.16.0.1"})})});
+  model::Config before = after;
+  before.services[1].Edit().endpoints[0].clear();
+
+  const UdpWays ended = EndedUdpWays(before, after);
+  EXPECT_THAT(Show(ended),
+              UnorderedElementsAre("10.96.0.53:53 10.96.0.53:53", "0.0.0.0:30053 0.0.0.0:30053"));
+  const auto at = [](const char* called, const char* endpoint, std::uint16_t port) {
+    return UdpWay{Addr(called).bytes, Addr(endpoint).bytes, htons(30053), htons(port)};
+  };
+  EXPECT_TRUE(ended.contains(at("172.18.0.3", "172.18.0.3", 30053).AtAll()));
+  EXPECT_FALSE(ended.contains(at("172.18.0.3", "172.18.0.4", 30053).AtAll()));
+  EXPECT_FALSE(ended.contains(at("172.18.0.3", "172.18.0.3", 53).AtAll()));
 }
 
 TEST(UdpWays, OfHostPortsEndWithTheirContainer) {

@@ -40,12 +40,12 @@ nx_detect DetectionOf(const model::KubeProxy& proxy) {
   return NX_DETECT_NONE;
 }
 
-// Whether what comes in by it is the cluster's own.
 nx_sockets SocketsOf(const model::Config& config) {
   if (!model::TranslatesCalls(config)) return NX_SOCKETS_NONE;
   return config.kube_proxy.socket_lb == model::SocketLb::kAll ? NX_SOCKETS_ALL : NX_SOCKETS_NODE;
 }
 
+// Whether what comes in by it is the cluster's own.
 bool IsClusters(const model::KubeProxy& proxy, const std::string& device) {
   return (proxy.detect == model::DetectLocal::kBridgeInterface && device == proxy.device) ||
          (proxy.detect == model::DetectLocal::kInterfaceNamePrefix &&
@@ -109,7 +109,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.detect = DetectionOf(config.kube_proxy);
   scalars.masquerade_all = config.kube_proxy.masquerade_all;
   // portmap's chains are there once a container asks for them.
-  if (std::ranges::any_of(config.host_ports, &model::HostPorts::snat)) {
+  if (model::AsksForHostPortMark(config)) {
     scalars.mark_host_port = marks.host_port;
     scalars.mark_untrusted |= marks.host_port;
   }

@@ -93,10 +93,25 @@ struct Changed {
 
 }  // namespace
 
-UdpWay UdpWay::ByNodePort() const {
+bool UdpWay::IsStraight() const {
+  return called_port == endpoint_port && Address{called} == Address{endpoint};
+}
+
+UdpWay UdpWay::AtAll() const {
   UdpWay way = *this;
   way.called = AnyOf(Address{called}.family()).bytes;
+  if (IsStraight()) way.endpoint = way.called;
   return way;
+}
+
+UdpWays StraightWays(const UdpWays& ways) {
+  UdpWays straight;
+  for (const UdpWay& way : ways)
+    straight.insert({.called = way.called,
+                     .endpoint = way.called,
+                     .called_port = way.called_port,
+                     .endpoint_port = way.called_port});
+  return straight;
 }
 
 UdpWays UdpWaysOf(const model::Config& config) {
@@ -111,8 +126,11 @@ UdpWays EndedUdpWays(const model::Config& before, const model::Config& after) {
   for (const auto& service : HostPortServices(before)) AddHostPortWays(service, changed.before);
   for (const auto& service : HostPortServices(after)) AddHostPortWays(service, changed.after);
   UdpWays ended;
-  std::ranges::set_difference(changed.before, changed.after, std::inserter(ended, ended.end()),
-                              ByBytes());
+  const auto add = [&](const UdpWays& those, const UdpWays& but) {
+    std::ranges::set_difference(those, but, std::inserter(ended, ended.end()), ByBytes());
+  };
+  add(changed.before, changed.after);
+  add(StraightWays(changed.after), StraightWays(changed.before));
   return ended;
 }
 

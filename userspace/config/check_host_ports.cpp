@@ -92,13 +92,13 @@ class Taken {
               places.ports[i].node_port;
   }
 
-  // kube-proxy's chains come first: where a NodePort is called, the host port never would be.
+  // kube-proxy's chains come first: where a NodePort is called, the host port never would be.  Of
+  // one that is called at some addresses only, those without an endpoint are refused at all.
   bool HasNodePort(const PortMapping& mapping, Family family) const {
     const std::vector<Prefix>& ranges = decoded_.config.kube_proxy.node_port_addresses;
-    if (model::AtAnyAddress(ranges, family)) return true;
-    return IsOneAddress(mapping) && std::ranges::any_of(ranges, [&](const Prefix& range) {
-             return range.Contains(*mapping.host_ip);
-           });
+    if (model::AtAnyAddress(ranges, family) || !IsOneAddress(mapping)) return true;
+    return std::ranges::any_of(
+        ranges, [&](const Prefix& range) { return range.Contains(*mapping.host_ip); });
   }
 
   bool Refuse(const PortMapping& mapping, Family family, const Places::Container::Mapping& where) {
@@ -106,9 +106,10 @@ class Taken {
     const std::string port = fmt::format("{}/{}", mapping.host_port, NameOf(mapping.protocol));
     if (const auto node = node_ports_.find(key);
         node != node_ports_.end() && HasNodePort(mapping, family)) {
-      diagnostics_.Error(where.host_port, fmt::format("port {} is a Service's NodePort", port),
-                         fmt::format("nobody would reach the container: the NodePort is at {}",
-                                     diagnostics_.PlaceOf(node->second)));
+      diagnostics_.Error(
+          where.host_port, fmt::format("port {} is a Service's NodePort", port),
+          fmt::format("who calls it would not reach the container: the NodePort is at {}",
+                      diagnostics_.PlaceOf(node->second)));
       return true;
     }
     for (const User& user : users_[key]) {

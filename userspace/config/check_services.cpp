@@ -243,7 +243,7 @@ void AddHostPorts(const Decoded& decoded, Costs& called, Costs& numbers, Costs& 
 }
 
 void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
-  Costs called, numbers, backends, ranges;
+  Costs called, numbers, backends, tables, ranges;
   const std::size_t at[] = {NodePortEntries(decoded.config, Family::kIpv4),
                             NodePortEntries(decoded.config, Family::kIpv6)};
   for (std::size_t i = 0; i < decoded.config.services.size(); ++i) {
@@ -258,6 +258,8 @@ void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
     for (const Family family : kFamilies)
       if (IsOf(service, family)) node_ports += at[static_cast<std::size_t>(family)];
     numbers.emplace_back(where, families * service.ports.size());
+    if (service.load_balancing == model::LoadBalancing::kMaglev)
+      tables.emplace_back(where, families * service.ports.size() * (local ? 2 : 1));
     if (!service.load_balancer_source_ranges.empty())
       ranges.emplace_back(where,
                           service.ports.size() * (service.load_balancer_source_ranges.size() +
@@ -285,6 +287,8 @@ void CheckRooms(const Decoded& decoded, Diagnostics& diagnostics) {
         "every port counts once in each family");
   check(backends, NX_MAX_BACKENDS, "endpoints of Services",
         "every address of an endpoint counts, and twice where a policy is Local");
+  check(tables, NX_MAX_TABLES, "lists of endpoints with `loadBalancing: maglev`",
+        "every port counts in both families, and twice with a Local policy");
   check(ranges, NX_MAX_SOURCE_RANGES, "source ranges of Services",
         "every range counts for every port, and so does every load balancer IP");
 }

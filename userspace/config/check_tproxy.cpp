@@ -82,6 +82,7 @@ void CheckProbeMarks(const Decoded& decoded, Diagnostics& diagnostics) {
     Span where;
   };
   const Mark others[] = {{"masquerade", marks.masquerade, where.masquerade},
+                         {"hostPort", marks.host_port, where.host_port},
                          {"local", marks.local, where.local},
                          {"policyNat", marks.policy_nat, where.policy_nat},
                          {"policyForward", marks.policy_forward, where.policy_forward}};

@@ -42,8 +42,8 @@ std::vector<Key> CalicoKeys() {
     {.path = "calico.natPortRange", .type = Type::kPortRange, .example = "\"32768:65535\"",
      .text = "Source ports that TCP and UDP get with `natOutgoing`. When all of a small range are taken "
              "towards a destination, new flows there are dropped. They may lie in "
-             "`net.ipv4.ip_local_port_range`; a port of the node's own sockets, or a reserved one, is not "
-             "given."},
+             "`net.ipv4.ip_local_port_range`, and be reserved from the node's own use "
+             "(`net.ipv4.ip_local_reserved_ports`); a port of one of its sockets is not given."},
     {.path = "calico.natOutgoingAddress", .type = Type::kAddressText, .example = "172.18.0.70",
      .text = "The source that `natOutgoing` gives, instead of the output device's; one of each family, "
              "separated by a comma."},

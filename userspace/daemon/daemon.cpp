@@ -212,6 +212,7 @@ bool Daemon::SuspectTc(std::uint32_t ifindex) {
 // What no notification tells: pins that went with bpffs, sysctls, a link that was forced off.
 void Daemon::OnTick() {
   tick_->Acknowledge();
+  ReleaseOwed();
   SuspectAll();
   settle_->ArmOnce(kSettle);
 }
@@ -255,7 +256,7 @@ Result<> Daemon::Adopt(model::Config config) {
   if (!metrics) return std::unexpected(std::move(metrics).error());
   compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made, *services});
   if (auto done = Follow(config, wanted); !done) return done;
-  ReleaseUdp(config, **services);
+  ReleaseUdp(config, **services, wanted);
   metrics_.Answer(*std::move(metrics));
   config_ = std::move(config);
   in_force_ = true;

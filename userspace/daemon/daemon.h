@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "loader/attacher.h"
 #include "loader/object.h"
@@ -80,8 +81,10 @@ class Daemon {
   Result<> Adopt(model::Config config);
   Result<> Follow(const model::Config& config, const compile::Wanted& wanted);
   // UDP flows do not outlive the endpoints that `config` takes away from config_; or, when that is
-  // not in force yet, from what the maps had.
-  void ReleaseUdp(const model::Config& config, const compile::Services& before);
+  // not in force yet, from what the maps had.  What fails is tried again at every tick.
+  void ReleaseUdp(const model::Config& config, const compile::Services& before,
+                  const compile::Wanted& wanted);
+  void ReleaseOwed();
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
   bool AttachOne(std::uint32_t ifindex, const Managed& device);
@@ -103,7 +106,8 @@ class Daemon {
   std::optional<loader::Datapath> datapath_;
   std::optional<Applier> applier_;
   std::optional<UdpRelease> udp_release_;
-  MetricsServer metrics_;  // behind datapath_: it borrows fds
+  std::vector<UdpRelease::IsEnded> udp_owed_;  // what has still to be ended
+  MetricsServer metrics_;                      // behind datapath_: it borrows fds
   std::unique_ptr<loader::Attacher> attacher_;
   std::optional<ProcessHooks> processes_;
   std::optional<ProbeSteering> probes_;

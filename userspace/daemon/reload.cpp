@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,22 +11,38 @@
 namespace natrix::daemon {
 namespace {
 
-// What was called while nobody watched, at the Services that the maps have, and is no way of
-// `config`.
-UdpRelease::IsEnded EndedBefore(const model::Config& config, const compile::Services& before) {
+using Addresses = compile::Table<nx_addr, nx_local>;
+
+// A port at all addresses is at the node's own.
+bool Has(const compile::UdpWays& ways, const Addresses& own, const compile::UdpWay& way) {
+  return ways.contains(way) || (own.contains(way.called) && ways.contains(way.AtAll()));
+}
+
+UdpRelease::IsEnded EndedBetween(compile::UdpWays ended, Addresses own) {
+  return [ended = std::move(ended), own = std::move(own)](const compile::UdpWay& way) {
+    return Has(ended, own, way);
+  };
+}
+
+// What ended while nobody watched: what was called at the Services that the maps have, and is no
+// way of `config`.
+UdpRelease::IsEnded EndedBefore(const model::Config& config, const compile::Services& before,
+                                Addresses own) {
   std::set<nx_service_key, compile::ByBytes> called;
   for (const auto& [key, service] : before.AllServices())
     if (key.proto == NX_L4_UDP) called.insert(key);
-  return
-      [called = std::move(called), ways = compile::UdpWaysOf(config)](const compile::UdpWay& way) {
-        const compile::UdpWay by_node_port = way.ByNodePort();
-        const auto is_called = [&](const nx_addr& address) {
-          return called.contains(
-              {.addr = address, .port = way.called_port, .proto = NX_L4_UDP, .pad = 0});
-        };
-        return (is_called(way.called) || is_called(by_node_port.called)) && !ways.contains(way) &&
-               !ways.contains(by_node_port);
-      };
+  compile::UdpWays ways = compile::UdpWaysOf(config);
+  compile::UdpWays straight = compile::StraightWays(ways);
+  return [called = std::move(called), ways = std::move(ways), straight = std::move(straight),
+          own = std::move(own)](const compile::UdpWay& way) {
+    if (way.IsStraight()) return Has(straight, own, way);
+    const auto was_called = [&](const nx_addr& address) {
+      return called.contains(
+          {.addr = address, .port = way.called_port, .proto = NX_L4_UDP, .pad = 0});
+    };
+    const bool at_all = own.contains(way.called) && was_called(way.AtAll().called);
+    return (was_called(way.called) || at_all) && !Has(ways, own, way);
+  };
 }
 
 }  // namespace
@@ -63,19 +80,26 @@ Result<> Daemon::Replace(model::Config config) {
   return done;
 }
 
-void Daemon::ReleaseUdp(const model::Config& config, const compile::Services& before) {
-  Result<std::size_t> ended = 0;
-  if (!in_force_) {
-    if (before.entries().service > 0) ended = udp_release_->End(EndedBefore(config, before));
-  } else if (const auto gone = compile::EndedUdpWays(config_, config); !gone.empty()) {
-    ended = udp_release_->End([&](const compile::UdpWay& way) {
-      return gone.contains(way) || gone.contains(way.ByNodePort());
-    });
-  }
-  if (!ended)
+void Daemon::ReleaseUdp(const model::Config& config, const compile::Services& before,
+                        const compile::Wanted& wanted) {
+  if (!in_force_)
+    udp_owed_.push_back(EndedBefore(config, before, wanted.local));
+  else if (auto ended = compile::EndedUdpWays(config_, config); !ended.empty())
+    udp_owed_.push_back(EndedBetween(std::move(ended), wanted.local));
+  ReleaseOwed();
+}
+
+void Daemon::ReleaseOwed() {
+  if (udp_owed_.empty()) return;
+  const auto ended = udp_release_->End([&](const compile::UdpWay& way) {
+    return std::ranges::any_of(udp_owed_, [&](const auto& is_ended) { return is_ended(way); });
+  });
+  if (!ended) {
     log_.error("release {}", ended.error().ToString());
-  else if (*ended > 0)
-    log_.info("release udp_flows={} their endpoints are gone", *ended);
+    return;
+  }
+  udp_owed_.clear();
+  if (*ended > 0) log_.info("release udp_flows={} their endpoints are gone", *ended);
 }
 
 void Daemon::LogWarnings(const config::Loaded& loaded) {

@@ -2,7 +2,6 @@
 #include "userspace/daemon/udp_release.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -45,12 +44,10 @@ void Doom(const UdpRelease::IsEnded& is_ended, const nx_tuple& key, const nx_flo
   const bool asks = entry.role == NX_ROLE_ORIGINAL;
   const nx_tuple original = asks ? key : PartnerOf(key, entry);
   const nx_tuple reply = asks ? PartnerOf(key, entry) : key;
-  const bool translated =
-      original.dport != reply.sport || std::memcmp(&original.dst, &reply.src, sizeof(nx_addr)) != 0;
-  if (!translated || !is_ended({.called = original.dst,
-                                .endpoint = reply.src,
-                                .called_port = original.dport,
-                                .endpoint_port = reply.sport}))
+  if (!is_ended({.called = original.dst,
+                 .endpoint = reply.src,
+                 .called_port = original.dport,
+                 .endpoint_port = reply.sport}))
     return;
   doomed.originals.insert(original);
   doomed.others.insert(reply);
@@ -89,9 +86,10 @@ Result<std::size_t> UdpRelease::EndOnce(const IsEnded& is_ended) const {
     return std::unexpected(std::move(done).error());
   for (const Keys* keys : {&doomed.originals, &doomed.others}) {
     const std::vector<nx_tuple> list(keys->begin(), keys->end());
+    // While the established original stands nothing new begins in its place among the embryos.
+    if (auto done = embryos_.EraseAll(list); !done) return std::unexpected(std::move(done).error());
     if (auto done = established_.EraseAll(list); !done)
       return std::unexpected(std::move(done).error());
-    if (auto done = embryos_.EraseAll(list); !done) return std::unexpected(std::move(done).error());
   }
   return doomed.originals.size();
 }

@@ -12,9 +12,9 @@
 
 namespace natrix::daemon {
 
-// Ends the UDP flows to endpoints that a Service has no more: a client that goes on from the same
-// port would keep its flow, and its endpoint, for ever.  What kube-proxy does with conntrack's
-// entries.  TCP ends by itself, and drains.
+// Ends the UDP flows to endpoints that a Service has no more, and those straight to an address that
+// is called since: a client that goes on from the same port would keep its flow for ever.  What
+// kube-proxy and portmap do with conntrack's entries.  TCP ends by itself, and drains.
 //
 // Besides the datapath the only writer of nx_flow and nx_embryo, and it only deletes.  A packet
 // that is under way may make a half-deleted flow whole again (bpf/lib/flow_table.h), so that it

@@ -16,6 +16,10 @@ bool HasHostPorts(const Config& config) {
   return !config.host_ports.empty() || std::ranges::any_of(config.docker.bridges, publishes);
 }
 
+bool AsksForHostPortMark(const Config& config) {
+  return std::ranges::any_of(config.host_ports, &HostPorts::snat);
+}
+
 bool TranslatesCalls(const Config& config) {
   return (!config.services.empty() || HasHostPorts(config)) &&
          config.kube_proxy.socket_lb != SocketLb::kOff;

@@ -189,6 +189,8 @@ struct Config {
 
 // Whether a container has host ports, be it CNI's or Docker's.
 bool HasHostPorts(const Config& config);
+// Whether one of CNI's asks for masquerade by marks.host_port.
+bool AsksForHostPortMark(const Config& config);
 // Whether calls of Services or host ports are translated where processes make them.
 bool TranslatesCalls(const Config& config);
 
