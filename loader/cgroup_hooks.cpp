@@ -87,6 +87,21 @@ PerCgroupHook<std::uint32_t> CgroupPrograms(const PinRoot& root) {
   return ids;
 }
 
+std::optional<std::uint32_t> SoleProgram(int cgroup_fd, bpf_attach_type hook) {
+  __u32 flags = 0, id = 0, count = 1;
+  if (bpf_prog_query(cgroup_fd, hook, 0, &flags, &id, &count) != 0 || count == 0 ||
+      (flags & BPF_F_ALLOW_MULTI) != 0)
+    return std::nullopt;
+  return id;
+}
+
+CgroupHookSet CgroupHooks::Attached() const {
+  CgroupHookSet attached;
+  for (std::size_t i = 0; i < links_.size(); ++i)
+    attached[i] = links_[i].fd && ProgramOf(links_[i].fd.get()) != 0;
+  return attached;
+}
+
 Result<> CgroupHooks::Adopt() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     links_[i].fd.Reset(bpf_obj_get(PinPath(i).c_str()));
@@ -95,12 +110,31 @@ Result<> CgroupHooks::Adopt() {
   return {};
 }
 
+Result<> CgroupHooks::AreFree(CgroupHookSet which) const {
+  const auto cgroup = OpenCgroupRoot();
+  if (!cgroup) return std::unexpected(cgroup.error());
+  const CgroupHookSet asked = *cgroup ? which & ~Attached() : CgroupHookSet();
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!asked[i]) continue;
+    if (const auto alone = SoleProgram((*cgroup)->fd.get(), kCgroupHooks[i].type))
+      return Fail(std::string(kCgroupHooks[i].name) + ": program " + std::to_string(*alone) +
+                  " on " + (*cgroup)->path + " lets no other in (no BPF_F_ALLOW_MULTI)");
+  }
+  return {};
+}
+
 Result<AttachOutcome> CgroupHooks::Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds) {
   AttachOutcome outcome;
+  CgroupHookSet created;
   for (std::size_t i = 0; i < links_.size(); ++i) {
     if (!which[i]) continue;
     auto done = AttachOne(i, prog_fds[i]);
-    if (!done) return Fail(std::move(done).error(), kCgroupHooks[i].name);
+    if (!done) {
+      const auto undone = Detach(created);
+      if (!undone) return Fail(std::move(done).error(), undone.error().ToString());
+      return Fail(std::move(done).error(), kCgroupHooks[i].name);
+    }
+    created[i] = done->created;
     outcome.created |= done->created;
     outcome.replaced |= done->replaced;
   }

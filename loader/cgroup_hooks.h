@@ -60,6 +60,9 @@ std::string CgroupPinPath(const PinRoot& root, const CgroupHook& hook);
 // The programs that the pinned links run; 0 where there is none.
 PerCgroupHook<std::uint32_t> CgroupPrograms(const PinRoot& root);
 
+// The program of a cgroup's hook that lets no other in (attached without BPF_F_ALLOW_MULTI).
+std::optional<std::uint32_t> SoleProgram(int cgroup_fd, bpf_attach_type hook);
+
 // Attaches there.  Beside the programs of others, who may do the same: each of them is asked.
 class CgroupHooks {
  public:
@@ -67,11 +70,15 @@ class CgroupHooks {
 
   // Takes up what an earlier process attached.  Call once, before the rest.
   Result<> Adopt();
+  // Whether nobody keeps us out of these.
+  Result<> AreFree(CgroupHookSet which) const;
   // Makes these hooks have their programs: replaced in place, without a moment in which there is
-  // none.  Idempotent; repairs what is lost.
+  // none.  Idempotent; repairs what is lost.  When one fails, those that had none have none.
   Result<AttachOutcome> Attach(CgroupHookSet which, const PerCgroupHook<int>& prog_fds);
   // Leaves these hooks.  Returns those that were attached.
   Result<CgroupHookSet> Detach(CgroupHookSet which);
+  // Those that have a program of ours.
+  CgroupHookSet Attached() const;
   // Where this process attached one last.
   const std::string& path() const { return path_; }
 

@@ -49,16 +49,26 @@ static __always_inline void call_client(struct nx_addr *client, __u64 netns)
 	word[3] = (__u32)(netns >> 32);
 }
 
-/* NodePorts and host ports at 127.0.0.1, where they are there. */
+/* The kernel takes 0.0.0.0 for 127.0.0.1, and :: for ::1. */
+static __always_inline bool is_localhost(const struct nx_addr *to, bool v6)
+{
+	return is_loopback(to, v6) || is_any(to, v6);
+}
+
+/* What the node's own processes call there: a host port, of IPv4 and if it has
+ * one, or a NodePort.  Where there are none of these, KUBE-EXTERNAL-SERVICES
+ * refuses nevertheless what has no endpoint.
+ */
 static __always_inline struct nx_service *
-loopback_service(const struct nx_config *config, const struct nx_pkt *pkt)
+localhost_service(const struct nx_config *config, const struct nx_pkt *pkt,
+		  bool *refused)
 {
 	struct nx_service_key key = { .addr = pkt->tuple.dst,
 				      .port = pkt->tuple.dport,
 				      .proto = pkt->tuple.proto };
 	struct nx_service *service;
 
-	if (is_any(&key.addr, pkt->v6))
+	if (!pkt->v6 && is_any(&key.addr, pkt->v6))
 		addr_set_v4(&key.addr, bpf_htonl(INADDR_LOOPBACK));
 	service = service_at(pkt->side, &key);
 	if (!service && config->node_ports)
@@ -66,26 +76,27 @@ loopback_service(const struct nx_config *config, const struct nx_pkt *pkt)
 	if (!service)
 		return NULL;
 	if (service->flags & NX_SERVICE_HOST_PORT)
-		return service->flags & NX_SERVICE_LOOPBACK ? service : NULL;
-	return service->kind == NX_SERVICE_NODE_PORT &&
-			       !config->localhost_node_ports ?
+		return !pkt->v6 && service->flags & NX_SERVICE_LOOPBACK ?
+			       service :
+			       NULL;
+	if (service->kind != NX_SERVICE_NODE_PORT ||
+	    (!pkt->v6 && config->localhost_node_ports))
+		return service;
+	*refused = true;
+	return (service->flags & NX_SERVICE_LOCAL ? service->local :
+						    service->all) ?
 		       NULL :
 		       service;
 }
 
-/* As service_of(), and what the node's own processes call at 127.0.0.1; the
- * kernel takes 0.0.0.0 for that.
- */
+/* As service_of(), and what is at 127.0.0.1 for the node's own processes. */
 static __always_inline struct nx_service *
 called_service(const struct nx_config *config, const struct nx_pkt *pkt,
-	       bool node)
+	       bool node, bool *refused)
 {
-	const struct nx_addr *to = &pkt->tuple.dst;
-
-	if (node && !pkt->v6 &&
-	    (is_loopback(to, pkt->v6) || is_any(to, pkt->v6)))
-		return loopback_service(config, pkt);
-	return service_of(pkt->side, config, &pkt->tuple, pkt->v6);
+	return node && is_localhost(&pkt->tuple.dst, pkt->v6) ?
+		       localhost_service(config, pkt, refused) :
+		       service_of(pkt->side, config, &pkt->tuple, pkt->v6);
 }
 
 /* Whether the socket is the place to translate it.  What a pod calls is, if
@@ -107,7 +118,7 @@ static __always_inline bool call_belongs_here(const struct nx_config *config,
 static __always_inline int call_unserved(const struct nx_addr *to, bool v6,
 					 __u32 flags)
 {
-	if (flags & NX_SERVICE_EXTERNAL && !is_loopback(to, v6) &&
+	if (flags & NX_SERVICE_EXTERNAL && !is_localhost(to, v6) &&
 	    !bpf_map_lookup_elem(&nx_local, to))
 		return NX_R_NOT_OURS;
 	return flags & NX_SERVICE_ELSEWHERE ? NX_R_NO_LOCAL_ENDPOINT :
@@ -125,6 +136,7 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	struct nx_service *service;
 	struct nx_config *config;
 	struct nx_pkt pkt = {};
+	bool refused = false;
 	__u32 count, flags;
 	int why;
 
@@ -139,7 +151,7 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	pkt.tuple.dport = call->port;
 	pkt.tuple.proto = call->proto;
 	pkt.v6 = call->v6;
-	service = called_service(config, &pkt, call->node);
+	service = called_service(config, &pkt, call->node, &refused);
 	if (!service)
 		return NX_R_NOT_OURS;
 	flags = service->flags;
@@ -148,7 +160,7 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	if (flags & NX_SERVICE_LOCAL && !(flags & NX_SERVICE_EXTERNAL))
 		list = NX_BACKENDS_LOCAL;
 	count = list == NX_BACKENDS_LOCAL ? service->local : service->all;
-	if (!count)
+	if (!count || refused)
 		return call_unserved(&pkt.tuple.dst, pkt.v6, flags);
 	if (flags & NX_SERVICE_SOURCES && !(flags & NX_SERVICE_NODE_MAY))
 		return NX_R_SOURCE_RANGE;

@@ -9,6 +9,7 @@
 
 #include "tests/netns/traffic_node.h"
 #include "tests/netns/traffic_sockets.h"
+#include "tests/support/own_cgroup.h"
 
 // Processes of a node that call Services, whose endpoints are pods of it.
 namespace natrix::netns {
@@ -21,6 +22,7 @@ inline constexpr char kServices[] = R"(services:
   loadBalancerSourceRanges: [RANGES]
   sessionAffinity: AFFINITY
   internalTrafficPolicy: POLICY
+  externalTrafficPolicy: EXTERNAL
   ports:
   - {name: http, port: 80, nodePort: 30080}
   - {name: dns, protocol: UDP, port: 53, nodePort: 30053}
@@ -50,13 +52,14 @@ struct Words {
   std::string ranges = {};
   std::string affinity = "None";
   std::string policy = "Cluster";
+  std::string external = "Cluster";
   std::string proxy = {};  // under kubeProxy:
   std::string more = {};   // beside it
 
   std::string Text() const {
     std::string text = With(kServices, "RANGES", ranges);
     text = With(With(text, "AFFINITY", affinity), "POLICY", policy);
-    text = With(text, "SECOND\n", second);
+    text = With(With(text, "EXTERNAL", external), "SECOND\n", second);
     if (!proxy.empty()) text += "kubeProxy: {" + proxy + "}\n";
     return text + more;
   }
@@ -117,6 +120,7 @@ class Calls : public testing::TestWithParam<Family> {
     return std::nullopt;
   }
 
+  support::OwnCgroup cgroup_;
   TrafficNode node_;
 };
 

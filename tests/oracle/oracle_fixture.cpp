@@ -54,10 +54,10 @@ testing::AssertionResult Shows(const Exchange& exchange, const std::vector<Seen>
 
 }  // namespace
 
+EngineKind JudgeKind() { return KindFrom("NATRIX_ORACLE_LEFT", EngineKind::kLegacy); }
+
 Oracle::Oracle()
-    : nodes_(KindFrom("NATRIX_ORACLE_LEFT", EngineKind::kLegacy),
-             KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)),
-      exchange_(nodes_) {
+    : nodes_(JudgeKind(), KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)), exchange_(nodes_) {
   nodes_.Apply(LoadConfig(ExamplePath()));
 }
 

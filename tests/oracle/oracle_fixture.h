@@ -12,6 +12,9 @@
 
 namespace natrix::oracle {
 
+// The judge: iptables-legacy, or what NATRIX_ORACLE_LEFT says.
+EngineKind JudgeKind();
+
 // Two nodes under the example configuration, in one family.  The left engine is iptables-legacy,
 // or what NATRIX_ORACLE_LEFT says; the right one natrix, or NATRIX_ORACLE_RIGHT.  With
 // NATRIX_ORACLE_VERBOSE set, every test prints what happened.

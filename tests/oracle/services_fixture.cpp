@@ -62,18 +62,20 @@ ServiceEndpoint NotReady(ServiceEndpoint endpoint) {
   return endpoint;
 }
 
-ServiceOracle::ServiceOracle() {
-  config_.node.name = "node1";
-  config_.node.uplinks = {kUplink};
-  config_.node.pod_devices = {kPodDevice};
+model::Config ServiceConfig() {
+  model::Config config;
+  config.node.name = "node1";
+  config.node.uplinks = {kUplink};
+  config.node.pod_devices = {kPodDevice};
   for (const Family each : {Family::kIpv4, Family::kIpv6})
-    config_.node.addresses.push_back(AddressOf(CastOf(each).node));
-  config_.kube_proxy.detect = model::DetectLocal::kClusterCidr;
-  config_.kube_proxy.cluster_cidrs = {Prefix::Parse("10.16.0.0/14").value(),
-                                      Prefix::Parse("fd00:10::/42").value()};
+    config.node.addresses.push_back(AddressOf(CastOf(each).node));
+  config.kube_proxy.detect = model::DetectLocal::kClusterCidr;
+  config.kube_proxy.cluster_cidrs = {Prefix::Parse("10.16.0.0/14").value(),
+                                     Prefix::Parse("fd00:10::/42").value()};
+  return config;
 }
 
-Service ServiceOracle::Web(std::vector<ServiceEndpoint> endpoints, nx_l4 protocol) const {
+Service WebOf(std::vector<ServiceEndpoint> endpoints, nx_l4 protocol) {
   Service service;
   service.name_space = "default";
   service.name = "web";
@@ -84,8 +86,8 @@ Service ServiceOracle::Web(std::vector<ServiceEndpoint> endpoints, nx_l4 protoco
   return service;
 }
 
-Service ServiceOracle::Everywhere(std::vector<ServiceEndpoint> endpoints, nx_l4 protocol) const {
-  Service service = Web(std::move(endpoints), protocol);
+Service EverywhereOf(std::vector<ServiceEndpoint> endpoints, nx_l4 protocol) {
+  Service service = WebOf(std::move(endpoints), protocol);
   for (const Family each : {Family::kIpv4, Family::kIpv6}) {
     service.external_ips.push_back(AddressOf(ServiceCastOf(each).external));
     service.load_balancer_ips.push_back(AddressOf(ServiceCastOf(each).load_balancer));

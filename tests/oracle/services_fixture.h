@@ -30,18 +30,26 @@ model::ServiceEndpoint RemoteEndpoint(std::uint16_t port = kEndpointPort);
 model::ServiceEndpoint Leaving(model::ServiceEndpoint endpoint);   // serving and terminating
 model::ServiceEndpoint NotReady(model::ServiceEndpoint endpoint);  // neither ready nor serving
 
-// Two nodes with kube-proxy and without Kube-OVN: pods are 10.16.0.0/14 and fd00:10::/42.
+// Port 80 of a ClusterIP, with these endpoints.
+model::Service WebOf(std::vector<model::ServiceEndpoint> endpoints, nx_l4 protocol = NX_L4_TCP);
+// The same at all that it may be called at: ClusterIP, external IP, load balancer and NodePort.
+model::Service EverywhereOf(std::vector<model::ServiceEndpoint> endpoints,
+                            nx_l4 protocol = NX_L4_TCP);
+// kube-proxy's without Kube-OVN, and without Services: pods are 10.16.0.0/14 and fd00:10::/42.
+model::Config ServiceConfig();
+
+// Two nodes under ServiceConfig().
 class ServiceOracle : public Oracle {
  protected:
-  ServiceOracle();
-
   const ServiceCast& names() const { return ServiceCastOf(family()); }
-  // Port 80 of a ClusterIP, with these endpoints.
-  model::Service Web(std::vector<model::ServiceEndpoint> endpoints,
-                     nx_l4 protocol = NX_L4_TCP) const;
-  // The same at all that it may be called at: ClusterIP, external IP, load balancer and NodePort.
-  model::Service Everywhere(std::vector<model::ServiceEndpoint> endpoints,
-                            nx_l4 protocol = NX_L4_TCP) const;
+  static model::Service Web(std::vector<model::ServiceEndpoint> endpoints,
+                            nx_l4 protocol = NX_L4_TCP) {
+    return WebOf(std::move(endpoints), protocol);
+  }
+  static model::Service Everywhere(std::vector<model::ServiceEndpoint> endpoints,
+                                   nx_l4 protocol = NX_L4_TCP) {
+    return EverywhereOf(std::move(endpoints), protocol);
+  }
   // The configuration with these Services and no others, in force.
   void Serve(std::vector<model::Service> services);
   void Serve(model::Service service) { Serve(std::vector{std::move(service)}); }
@@ -66,7 +74,7 @@ class ServiceOracle : public Oracle {
   // Of both sides in turn.
   std::pair<Spread, Spread> Spreads(Place from, const PacketSpec& first, int calls);
 
-  model::Config config_;
+  model::Config config_ = ServiceConfig();
 };
 
 std::set<std::string> KeysOf(const std::map<std::string, int>& spread);

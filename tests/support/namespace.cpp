@@ -51,6 +51,7 @@ constexpr Step kBirth[] = {
      [] { return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr); }},
     {"mount /sys", false, [] { return ::mount("sysfs", "/sys", "sysfs", 0, nullptr); }},
     {"mount /sys/fs/bpf", false, [] { return ::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr); }},
+    {"unshare cgroups", true, [] { return ::unshare(CLONE_NEWCGROUP); }},
     {"mount /sys/fs/cgroup", true,
      [] { return ::mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, nullptr); }},
     {"mount /run", false, [] { return ::mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); }},

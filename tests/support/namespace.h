@@ -9,7 +9,7 @@ namespace natrix::support {
 
 // A network namespace with a mount namespace of its own: /sys shows its devices, /sys/fs/bpf is
 // an empty bpffs, /run an empty tmpfs.  So several nodes with natrixd, pins and xtables locks run
-// side by side.
+// side by side.  The root of /sys/fs/cgroup is the cgroup that the test is in (own_cgroup.h).
 //
 // Held by file descriptors only: it has no name under /run/netns and is gone with the last of
 // this object, its processes and its sockets, however this process ends.  Movable, not copyable.

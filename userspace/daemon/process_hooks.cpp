@@ -42,24 +42,37 @@ void ProcessHooks::Prepare(const model::Config& config) {
   const auto left = hooks_.Detach(~needed);
   Note("detach", left ? Result<>() : std::unexpected(left.error()));
   if (left && left->any()) log_.info("detach hooks={}", NamesOf(*left));
+  outcome_ = {};
+  if (auto free = hooks_.AreFree(needed); !free) return Note(kHear, free);
   Attach(kHear, needed & loader::kHearHooks);
 }
 
 void ProcessHooks::Follow(const model::Config& config) {
   const loader::CgroupHookSet needed = NeededBy(config);
   // Nobody calls by another address who would not hear by it.
-  if ((needed & loader::kHearHooks).none() || !errors_.contains(kHear))
-    Attach(kCall, needed & ~loader::kHearHooks);
+  if (errors_.contains(kHear)) return;
+  Attach(kCall, needed & ~loader::kHearHooks);
+  if (errors_.contains(kCall))
+    WithdrawHearing();
+  else if (outcome_.created)
+    log_.info("attach cgroup={} hooks={} new", hooks_.path(), NamesOf(needed));
+  else if (outcome_.replaced)
+    log_.info("attach hooks={} adopted", NamesOf(needed));
+}
+
+// All or none: while nobody calls, there is nothing to give back.
+void ProcessHooks::WithdrawHearing() {
+  if ((hooks_.Attached() & ~loader::kHearHooks).any()) return;
+  const auto left = hooks_.Detach(loader::kHearHooks);
+  if (!left) Note(kCall, std::unexpected(left.error()));
 }
 
 void ProcessHooks::Attach(const char* step, loader::CgroupHookSet which) {
   const auto outcome = hooks_.Attach(which, programs_.cgroup);
   Note(step, outcome ? Result<>() : std::unexpected(outcome.error()));
   if (!outcome) return;
-  if (outcome->created)
-    log_.info("attach cgroup={} hooks={} new", hooks_.path(), NamesOf(which));
-  else if (outcome->replaced)
-    log_.info("attach hooks={} adopted", NamesOf(which));
+  outcome_.created |= outcome->created;
+  outcome_.replaced |= outcome->replaced;
 }
 
 void ProcessHooks::Note(const std::string& step, const Result<>& done) {

@@ -26,7 +26,8 @@ class ProcessHooks {
   // Leaves the hooks that `config` has no use for, and attaches those by which sockets hear: these
   // give back what others took, and do nothing before.  To be called before `config` is in force.
   void Prepare(const model::Config& config);
-  // Attaches the others that it has a use for, once it is in force.
+  // Attaches the others that it has a use for, once it is in force: all that were not there before,
+  // or none of these and those.
   void Follow(const model::Config& config);
 
   std::size_t failed() const { return errors_.size(); }
@@ -35,12 +36,14 @@ class ProcessHooks {
   ProcessHooks(loader::CgroupHooks hooks, const loader::ProgramFds& programs, spdlog::logger& log)
       : hooks_(std::move(hooks)), programs_(programs), log_(log) {}
   void Attach(const char* step, loader::CgroupHookSet which);
+  void WithdrawHearing();
   void Note(const std::string& step, const Result<>& done);
 
   loader::CgroupHooks hooks_;
   loader::ProgramFds programs_;
   spdlog::logger& log_;
   std::map<std::string, std::string> errors_;  // by step
+  loader::AttachOutcome outcome_;              // of this round
 };
 
 }  // namespace natrix::daemon
