@@ -55,42 +55,30 @@ static __always_inline bool is_localhost(const struct nx_addr *to, bool v6)
 	return is_loopback(to, v6) || is_any(to, v6);
 }
 
-/* What has a port at localhost: a host port of 127.0.0.1's own, or what is
- * called at any address of the node.
+/* What the node's own processes call there: a host port, of IPv4 and if it has
+ * one, or a NodePort.  Where there are none of these, KUBE-EXTERNAL-SERVICES
+ * refuses nevertheless what has no endpoint.
  */
 static __always_inline struct nx_service *
-localhost_service(const struct nx_config *config, const struct nx_pkt *pkt)
+localhost_service(const struct nx_config *config, const struct nx_pkt *pkt,
+		  bool *refused)
 {
 	struct nx_service_key key = { .addr = pkt->tuple.dst,
 				      .port = pkt->tuple.dport,
 				      .proto = pkt->tuple.proto };
 	struct nx_service *service;
 
-	if (!pkt->v6 && is_any(&key.addr, false))
+	if (!pkt->v6 && is_any(&key.addr, pkt->v6))
 		addr_set_v4(&key.addr, bpf_htonl(INADDR_LOOPBACK));
 	service = service_at(pkt->side, &key);
-	if (service || !config->node_ports)
-		return service;
-	return node_port_of(pkt->side, &pkt->tuple, pkt->v6);
-}
-
-/* As service_of(), and what the node's own processes call at localhost:
- * NodePorts and host ports at 127.0.0.1.  Where there are no such NodePorts,
- * KUBE-EXTERNAL-SERVICES refuses nevertheless what has no endpoint.
- */
-static __always_inline struct nx_service *
-called_service(const struct nx_config *config, const struct nx_pkt *pkt,
-	       bool node, bool *refused)
-{
-	struct nx_service *service;
-
-	if (!node || !is_localhost(&pkt->tuple.dst, pkt->v6))
-		return service_of(pkt->side, config, &pkt->tuple, pkt->v6);
-	service = localhost_service(config, pkt);
+	if (!service && config->node_ports)
+		service = node_port_of(pkt->side, &pkt->tuple, pkt->v6);
 	if (!service)
 		return NULL;
 	if (service->flags & NX_SERVICE_HOST_PORT)
-		return service->flags & NX_SERVICE_LOOPBACK ? service : NULL;
+		return !pkt->v6 && service->flags & NX_SERVICE_LOOPBACK ?
+			       service :
+			       NULL;
 	if (service->kind != NX_SERVICE_NODE_PORT ||
 	    (!pkt->v6 && config->localhost_node_ports))
 		return service;
@@ -99,6 +87,16 @@ called_service(const struct nx_config *config, const struct nx_pkt *pkt,
 						    service->all) ?
 		       NULL :
 		       service;
+}
+
+/* As service_of(), and what is at 127.0.0.1 for the node's own processes. */
+static __always_inline struct nx_service *
+called_service(const struct nx_config *config, const struct nx_pkt *pkt,
+	       bool node, bool *refused)
+{
+	return node && is_localhost(&pkt->tuple.dst, pkt->v6) ?
+		       localhost_service(config, pkt, refused) :
+		       service_of(pkt->side, config, &pkt->tuple, pkt->v6);
 }
 
 /* Whether the socket is the place to translate it.  What a pod calls is, if

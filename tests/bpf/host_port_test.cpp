@@ -59,11 +59,11 @@ TEST_P(HostPorts, TheFirstPacketIsMarkedAndKeepsTheMark) {
 
 TEST_P(HostPorts, AMarkOfAPodsOwnIsNotBelieved) {
   PacketSpec spec = Tcp(cast().other_pod, cast().web);
-  EXPECT_EQ(Run(Hook::kPodIn, spec, kMark | 0x1).mark, 0x1U);
+  EXPECT_EQ(Run(Hook::kPodIn, spec, kMark | 0x100).mark, 0x100U);
   config.host_ports.clear();
   Apply();
   spec.sport = 40001;
-  EXPECT_EQ(Run(Hook::kPodIn, spec, kMark | 0x1).mark, kMark | 0x1) << "somebody else's bit";
+  EXPECT_EQ(Run(Hook::kPodIn, spec, kMark | 0x100).mark, kMark | 0x100) << "somebody else's bit";
 }
 
 // It is kube-proxy's there, which puts the datagram together first.

@@ -78,10 +78,10 @@ TEST_P(HostPort, ItsOwnNetworkIsMasqueradedAndTheMarkStays) {
   exchange_.Send(Place::kPod2, To(cast().pod2, cast().web));
   EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().pod2, cast().web}));
 
-  // Who sets the mark is masqueraded, whoever it is.
-  exchange_.SendFromNode(To(cast().join, cast().web), kHostPortMark | 0x10000);
+  // Who sets the mark is masqueraded, whoever it is, before KUBE-POSTROUTING clears its own.
+  exchange_.SendFromNode(To(cast().join, cast().web), kHostPortMark | 0x14000);
   EXPECT_TRUE(Arrives(exchange_,
-                      {Place::kOutside, cast().node, cast().web, false, kHostPortMark | 0x10000}));
+                      {Place::kOutside, cast().node, cast().web, false, kHostPortMark | 0x14000}));
 }
 
 TEST_P(HostPort, OptionsSayWhoIsMasqueraded) {
