@@ -75,7 +75,7 @@ const std::vector<Broken> kBroken = {
      Mapped(kWeb) + "services: [{name: s, clusterIPs: [10.96.0.1], ports: [{port: 80, nodePort: "
                     "8080}]}]\n",
      {"4:67 port 8080/tcp is a Service's NodePort"},
-     "nobody would reach the container: the NodePort is at 5:76"},
+     "who calls it would not reach the container: the NodePort is at 5:76"},
     {"ExternalIpOfAService",
      Mapped("{hostIP: 172.18.0.3, hostPort: 80, containerPort: 80}") +
          "services: [{name: s, clusterIPs: [10.96.0.1], externalIPs: [172.18.0.3], ports: "
@@ -132,7 +132,9 @@ TEST(ConfigHostPorts, ANodePortElsewhereIsInNobodysWay) {
   const std::string service =
       "services: [{name: s, clusterIPs: [10.96.0.1], ports: [{port: 80, nodePort: 8080}]}]\n"
       "kubeProxy: {nodePortAddresses: [172.18.0.0/24]}\n";
-  EXPECT_THAT(ProblemsOf(Mapped(kWeb) + service), IsEmpty());
+  // At all addresses the NodePort would be in its way whenever it has no endpoint.
+  EXPECT_THAT(ProblemsOf(Mapped(kWeb) + service),
+              ElementsAre("4:67 port 8080/tcp is a Service's NodePort"));
   EXPECT_THAT(
       ProblemsOf(Mapped("{hostIP: 172.19.0.3, hostPort: 8080, containerPort: 80}") + service),
       IsEmpty());
