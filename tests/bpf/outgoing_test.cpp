@@ -113,16 +113,17 @@ TEST_P(Outgoing, PortsOfTheRangeAreGivenOnceAndThenNone) {
   EXPECT_THAT(Run(Hook::kOut, spec), PassedFor(NX_R_MASQ_POOL)) << "towards somebody else";
 }
 
-TEST_P(Outgoing, AReservedPortOfTheRangeIsNotGiven) {
-  config.calico->port_range = model::PortRange{30000, 30002};
+// Who wants the node's own sockets out of it reserves it with the kernel.
+TEST_P(Outgoing, AReservedPortOfTheRangeIsGiven) {
+  config.calico->port_range = model::PortRange{30000, 30001};
   config.masquerade.reserved_ports = {{30000, 30001}};
   config.masquerade.port_choice = NX_PORT_KEEP;
   Apply();
   PacketSpec spec = Udp(cast().pod, cast().web);
-  spec.sport = 30000;
-  EXPECT_EQ(Run(Hook::kOut, spec).sport(), 30002);
-  spec.sport = 30002;
-  EXPECT_THAT(Run(Hook::kOut, spec), DroppedFor(NX_R_NO_PORT));
+  spec.sport = 30001;
+  EXPECT_EQ(Run(Hook::kOut, spec).sport(), 30001);
+  spec.src = cast().other_pod;
+  EXPECT_EQ(Run(Hook::kOut, spec).sport(), 30000);
 }
 
 TEST_P(Outgoing, AFreePortOfTheRangeIsKeptIfPortsAre) {

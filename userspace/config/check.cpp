@@ -146,8 +146,10 @@ void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
   };
   apart(masquerade, {local, nat, forward});
   // The default of a mark that no container asks for is nobody's.
-  if (places.host_port.end != 0 || model::AsksForHostPortMark(decoded.config))
-    apart(host_port, {masquerade, local, nat, forward});
+  if (places.host_port.end != 0 || model::AsksForHostPortMark(decoded.config)) {
+    apart(masquerade, {host_port});
+    apart(host_port, {local, nat, forward});
+  }
   const std::uint32_t shared = nat.bits & forward.bits;
   if (shared == nat.bits || shared == forward.bits)
     diagnostics.Error(later(nat, forward),

@@ -188,7 +188,8 @@ std::vector<Key> WrittenKeys() {
     {.path = "masquerade.reservedPorts", .type = Type::kPorts, .fallback = "[]",
      .example = "[\"30000-32767\", 8080]",
      .text = "Ports or ranges never used as a source port, on top of `net.ipv4.ip_local_reserved_ports`: "
-             "NodePorts, host ports. Ports of the node's own sockets need not be listed."},
+             "NodePorts, host ports. Ports of the node's own sockets need not be listed. Not heeded within "
+             "`calico.natPortRange`."},
 
     {.path = "flows", .type = Type::kMap,
      .text = "How large the flow tables are. Taken when they are created: another value needs "

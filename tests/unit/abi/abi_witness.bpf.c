@@ -58,6 +58,8 @@ enum nx_service_flags w_service_flags;
 struct nx_backend_key w_backend_key;
 struct nx_backend w_backend;
 enum nx_backend_list w_backend_list;
+struct nx_table_key w_table_key;
+struct nx_table w_table;
 struct nx_source_key w_source_key;
 struct nx_source w_source;
 struct nx_service_name w_service_name;
