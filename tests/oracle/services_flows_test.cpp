@@ -44,16 +44,42 @@ TEST_P(ServiceFlows, AnEndpointTellsCallsOfItselfFromThoseOfItsService) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod3, cast().service, cast().pod3, true}));
 }
 
+// Of UDP kube-proxy deletes what conntrack knows, and natrix what it does (UdpRelease).
 TEST_P(ServiceFlows, WhatBeganBeforeTheServiceWasThereIsLeftAlone) {
-  Serve(Web({EndpointIn(Place::kPod1)}));
-  const PacketSpec first = From(UdpCall(cast().pod3, cast().service), 41000);
+  Serve(Web({EndpointIn(Place::kPod1)}, NX_L4_UDP));
+  const PacketSpec first = From(Call(cast().pod3, cast().service), 41000);
   exchange_.Send(Place::kPod3, first);
   EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().pod3, cast().service}));
-  Serve(Web({EndpointIn(Place::kPod1)}, NX_L4_UDP));
+  Serve(Web({EndpointIn(Place::kPod1)}));
   exchange_.Send(Place::kPod3, first);
   EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().pod3, cast().service}));
   exchange_.Send(Place::kPod3, From(first, 41001));
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().pod3, cast().pod1}));
+}
+
+TEST_P(ServiceFlows, APortIsUsedAgainWhileItsLastConnectionIsInTimeWait) {
+  Serve(Everywhere({EndpointIn(Place::kPod1)}));
+  const PacketSpec call = From(Call(cast().client, cast().node, kNodePort), 41000);
+  const auto client = [&](std::uint8_t flags, std::uint32_t seq, std::uint32_t ack) {
+    PacketSpec spec = call;
+    spec.tcp_flags = flags;
+    spec.seq = seq;
+    spec.ack = ack;
+    exchange_.Send(Place::kOutside, spec);
+    EXPECT_TRUE(Arrives(exchange_, {Place::kPod1, cast().join, cast().pod1, true}));
+  };
+  const auto endpoint = [&](std::uint8_t flags, std::uint32_t seq, std::uint32_t ack) {
+    exchange_.Reply(Place::kPod1, {.tcp_flags = flags, .seq = seq, .ack = ack});
+    EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, cast().client, true}));
+  };
+  for (const std::uint32_t from : {1000U, 900000U}) {
+    client(kSyn, from, 0);
+    endpoint(kSyn | kAck, from + 5, from + 1);
+    client(kAck, from + 1, from + 6);
+    client(support::kFin | kAck, from + 1, from + 6);
+    endpoint(support::kFin | kAck, from + 6, from + 2);
+    client(kAck, from + 2, from + 7);
+  }
 }
 
 TEST_P(ServiceFlows, AnAnswerToAnAddressWithAServiceIsNoCall) {

@@ -159,5 +159,41 @@ TEST(DockerPorts, WithoutItAreForEverybodyAndTheContainerIsMasqueradedToItself) 
   EXPECT_EQ(Compile(WithDocker(false), Host()).device.at(3).bridge[0], 1U | NX_BRIDGE_NO_PROXY);
 }
 
+// KUBE-EXTERNAL-SERVICES refuses at all addresses what is not served, but behind the nat table.
+TEST(HostPorts, StayWhenANodePortOfTheirNumberComesAndGoes) {
+  model::Config config =
+      With(Container({{.host_ip = {}, .host_port = 8080, .container_port = 80}}));
+  config.kube_proxy.node_port_addresses = {Net("10.1.0.0/16"), Net("fd99::/64")};
+  model::Service service = Service("s", {"10.96.0.1", "fd00::1"}, {Endpoint({"10.16.0.1"})});
+  service.ports[0].node_port = 8080;
+  config.services.emplace_back(service);
+  const Wanted served = Compile(config, Host());
+  config.services[0].Edit().endpoints[0].clear();
+  const Wanted unserved = Compile(config, Host(), {served.subnet, served.made, served.services});
+
+  for (const Wanted* now : {&served, &unserved})
+    for (const auto& [key, value] : now->services->AllServices())
+      if (Address{key.addr}.IsUnspecified())
+        EXPECT_TRUE(value.flags & NX_SERVICE_HOST_PORT) << Show(key, value);
+  const auto there = Diff(*served.services, *unserved.services);
+  const auto back = Diff(*unserved.services, *served.services);
+  for (const ServiceEdits* edits : {&there, &back}) {
+    for (const auto& key : edits->service.erase) EXPECT_FALSE(Address{key.addr}.IsUnspecified());
+    for (const auto& [key, value] : edits->service.write)
+      EXPECT_FALSE(Address{key.addr}.IsUnspecified()) << Show(key, value);
+  }
+}
+
+TEST(HostPorts, ANodePortThatNobodyServesIsRefusedWhereThereIsNone) {
+  model::Config config = Config({});
+  config.kube_proxy.node_port_addresses = {Net("10.1.0.0/16")};
+  model::Service service = Service("s", {"10.96.0.1"}, {});
+  service.ports[0].node_port = 8080;
+  config.services.emplace_back(service);
+
+  EXPECT_THAT(CalledAt(config), testing::Contains("0.0.0.0:8080/6 EXT all=0 local=0"));
+  EXPECT_EQ(Compile(config, Host()).config.node_ports, 1);
+}
+
 }  // namespace
 }  // namespace natrix::compile

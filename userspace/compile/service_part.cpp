@@ -185,7 +185,7 @@ class Maker {
     if (model::AtAnyAddress(node_.node_port_addresses, family))
       part_.entries.service.push_back(part_.node_ports.back());
     else if (!IsServed(node))
-      part_.entries.service.emplace_back(key(AnyOf(family), port.node_port), Unserved(node));
+      part_.unserved.emplace_back(key(AnyOf(family), port.node_port), Unserved(node));
   }
 
   static bool IsServed(const nx_service& value) {
@@ -244,8 +244,11 @@ class Maker {
 ServicePart MakeServicePart(const model::Shared<Service>& service,
                             std::vector<std::array<std::uint32_t, 2>> numbers,
                             const ServiceNode& node) {
-  ServicePart part{
-      .service = service, .numbers = std::move(numbers), .entries = {}, .node_ports = {}};
+  ServicePart part{.service = service,
+                   .numbers = std::move(numbers),
+                   .entries = {},
+                   .node_ports = {},
+                   .unserved = {}};
   if (service->host_ports)
     AddHostPorts(part);
   else

@@ -117,6 +117,7 @@ void Count(Services& services, const Changed& changed) {
     add(services.in_parts.source, part.entries.source.size());
     for (const auto& [key, value] : part.entries.service)
       if (Address{key.addr}.IsUnspecified()) add(services.at_any_address, 1);
+    add(services.at_any_address, part.unserved.size());
     for (const model::PortOfService& port : part.service->ports) reserve(port.node_port, by);
     reserve(part.service->health_check_node_port, by);
   };
@@ -141,6 +142,17 @@ std::vector<Address> NodePortAddresses(const ServiceNode& node, const model::Hos
   std::ranges::sort(list);
   list.erase(std::unique(list.begin(), list.end()), list.end());
   return list;
+}
+
+// What a host port has is translated before KUBE-EXTERNAL-SERVICES could refuse it.
+void AddUnserved(const PartList& parts, Pairs<nx_service_key, nx_service>& to) {
+  std::set<nx_service_key, ByBytes> host_ports;
+  for (const PartPointer& part : parts)
+    if (part->service->host_ports)
+      for (const auto& [key, value] : part->entries.service) host_ports.insert(key);
+  for (const PartPointer& part : parts)
+    for (const auto& entry : part->unserved)
+      if (!host_ports.contains(entry.first)) to.push_back(entry);
 }
 
 template <typename K, typename V>
@@ -326,8 +338,9 @@ std::shared_ptr<const Services> WithHost(std::shared_ptr<const Services> service
           if (!taken.contains(key)) rest.service.emplace_back(key, value);
         }
   }
-  if (services->rest->backend.empty() && services->rest->source.empty() &&
-      SameBytes(services->rest->service, rest.service))
+  AddUnserved(services->parts, rest.service);
+  if (services->rest->backend.empty() && services->rest->table.empty() &&
+      services->rest->source.empty() && SameBytes(services->rest->service, rest.service))
     return services;
   auto with = std::make_shared<Services>(*services);
   with->rest = std::make_shared<const ServiceEntries>(std::move(rest));

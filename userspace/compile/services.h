@@ -47,6 +47,9 @@ struct ServicePart {
   ServiceEntries entries;
   // Its NodePorts as they are at any address, whether or not `entries` has them.
   Pairs<nx_service_key, nx_service> node_ports;
+  // Those that are called at some addresses and served at none: refused at any, unless a host port
+  // is there.
+  Pairs<nx_service_key, nx_service> unserved;
 };
 
 // What the maps hold for all of them.  Never changed once it is made: two configurations share the
@@ -64,7 +67,8 @@ struct Services {
 
   ServiceNode node;
   std::vector<std::shared_ptr<const ServicePart>> parts;  // in the configuration's order, no nulls
-  // NodePorts at single addresses of the node; or, read from the maps, everything.
+  // NodePorts at single addresses of the node, and unserved ones; or, read from the maps,
+  // everything.
   std::shared_ptr<const ServiceEntries> rest = std::make_shared<const ServiceEntries>();
 
   // Made of the parts.

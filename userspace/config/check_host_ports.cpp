@@ -92,11 +92,11 @@ class Taken {
               places.ports[i].node_port;
   }
 
-  // kube-proxy's chains come first: where a NodePort is called, the host port never would be.  Of
-  // one that is called at some addresses only, those without an endpoint are refused at all.
+  // kube-proxy's chains come first: where a NodePort is called, the host port never would be.
   bool HasNodePort(const PortMapping& mapping, Family family) const {
     const std::vector<Prefix>& ranges = decoded_.config.kube_proxy.node_port_addresses;
-    if (model::AtAnyAddress(ranges, family) || !IsOneAddress(mapping)) return true;
+    if (model::AtAnyAddress(ranges, family)) return true;
+    if (!IsOneAddress(mapping)) return false;
     return std::ranges::any_of(
         ranges, [&](const Prefix& range) { return range.Contains(*mapping.host_ip); });
   }
