@@ -82,10 +82,12 @@ Result<> Daemon::Replace(model::Config config) {
 
 void Daemon::ReleaseUdp(const model::Config& config, const compile::Services& before,
                         const compile::Wanted& wanted) {
-  if (!in_force_)
-    udp_owed_.push_back(EndedBefore(config, before, wanted.local));
-  else if (auto ended = compile::EndedUdpWays(config_, config); !ended.empty())
+  if (!in_force_) {
+    if (before.entries().service > 0 || wanted.services->entries().service > 0)
+      udp_owed_.push_back(EndedBefore(config, before, wanted.local));
+  } else if (auto ended = compile::EndedUdpWays(config_, config); !ended.empty()) {
     udp_owed_.push_back(EndedBetween(std::move(ended), wanted.local));
+  }
   ReleaseOwed();
 }
 
