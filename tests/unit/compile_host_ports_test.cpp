@@ -173,8 +173,8 @@ TEST(HostPorts, StayWhenANodePortOfTheirNumberComesAndGoes) {
 
   for (const Wanted* now : {&served, &unserved})
     for (const auto& [key, value] : now->services->AllServices())
-      if (Address{key.addr}.IsUnspecified())
-        EXPECT_TRUE(value.flags & NX_SERVICE_HOST_PORT) << Show(key, value);
+      EXPECT_TRUE(value.flags & NX_SERVICE_HOST_PORT || !Address{key.addr}.IsUnspecified())
+          << Show(key, value);
   const auto there = Diff(*served.services, *unserved.services);
   const auto back = Diff(*unserved.services, *served.services);
   for (const ServiceEdits* edits : {&there, &back}) {
