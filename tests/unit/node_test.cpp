@@ -7,6 +7,7 @@
 #include "loader/link_pins.h"
 #include "loader/load_error.h"
 #include "maps/abi/set.h"
+#include "maps/flow_half.h"
 #include "maps/map_traits.h"
 #include "userspace/cli/flow_list.h"
 #include "userspace/cli/table.h"
@@ -145,7 +146,7 @@ TEST(PartnerOf, IsTheTranslationSwapped) {
   flow.sport = 3;
   flow.dport = 4;
 
-  const nx_tuple partner = cli::PartnerOf(key, flow);
+  const nx_tuple partner = maps::PartnerOf(key, flow);
 
   EXPECT_EQ(partner.src.byte[15], 2);
   EXPECT_EQ(partner.dst.byte[15], 1);

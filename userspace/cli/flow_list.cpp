@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "maps/flow_half.h"
 #include "maps/keyed_map_view.h"
 
 namespace natrix::cli {
@@ -56,16 +57,6 @@ std::optional<std::uint32_t> SecondsLeft(const nx_flow& half, const nx_config& c
   return (timeout - static_cast<std::uint32_t>(age)) / config.hz;
 }
 
-nx_tuple PartnerOf(const nx_tuple& key, const nx_flow& entry) {
-  nx_tuple partner{};
-  partner.src = entry.dst;
-  partner.dst = entry.src;
-  partner.sport = entry.dport;
-  partner.dport = entry.sport;
-  partner.proto = key.proto;
-  return partner;
-}
-
 Result<> ForEachFlow(PinnedMaps& pins, const std::function<void(const Flow&)>& visit) {
   const auto config = pins.Config();
   if (!config) return std::unexpected(config.error());
@@ -77,7 +68,7 @@ Result<> ForEachFlow(PinnedMaps& pins, const std::function<void(const Flow&)>& v
     if (half.entry.role != NX_ROLE_ORIGINAL) continue;
     // A flow lives as long as one of its directions was seen.
     auto left = SecondsLeft(half.entry, *config, *now);
-    if (const auto reply = halves->find(PartnerOf(key, half.entry)); reply != halves->end())
+    if (const auto reply = halves->find(maps::PartnerOf(key, half.entry)); reply != halves->end())
       left = std::max(left, SecondsLeft(reply->second.entry, *config, *now));
     if (left) visit({key, half.entry, half.established, *left});
   }

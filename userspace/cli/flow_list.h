@@ -25,9 +25,6 @@ struct Flow {
 std::optional<std::uint32_t> SecondsLeft(const nx_flow& half, const nx_config& config,
                                          std::uint32_t now);
 
-// What an answer to the translated packet looks like: key of the other half.
-nx_tuple PartnerOf(const nx_tuple& key, const nx_flow& entry);
-
 // Calls visit for every flow that is not expired, in no order.  A flow that is established
 // meanwhile may be missed or come twice.
 Result<> ForEachFlow(PinnedMaps& pins, const std::function<void(const Flow&)>& visit);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "userspace/compile/any_address.h"
 #include "userspace/compile/networks.h"
 
 namespace natrix::compile {
@@ -15,10 +16,6 @@ using model::Address;
 using model::Family;
 using model::Prefix;
 using model::Service;
-
-Address AnyOf(Family family) {
-  return family == Family::kIpv4 ? *Address::Parse("0.0.0.0") : Address{};
-}
 
 void AddMapping(const model::PortMapping& mapping, Service& service) {
   service.ports.push_back(

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "userspace/compile/any_address.h"
 #include "userspace/compile/consistent_table.h"
 #include "userspace/compile/host_ports.h"
 #include "userspace/compile/jiffies.h"
@@ -20,10 +21,6 @@ using model::Prefix;
 using model::Service;
 using model::ServiceEndpoint;
 using model::TrafficPolicy;
-
-Address AnyOf(Family family) {
-  return family == Family::kIpv4 ? *Address::Parse("0.0.0.0") : Address{};
-}
 
 // An endpoint in one family.
 struct Candidate {

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <vector>
 
+#include "userspace/compile/any_address.h"
 #include "userspace/compile/host_ports.h"
 
 namespace natrix::compile {
@@ -15,10 +16,6 @@ namespace {
 using model::Address;
 using model::Family;
 using model::Service;
-
-Address AnyOf(Family family) {
-  return family == Family::kIpv4 ? *Address::Parse("0.0.0.0") : Address{};
-}
 
 // Where one port of a Service is called: by address and port in network byte order.
 std::vector<std::pair<Address, __be16>> CalledAt(const Service& service,

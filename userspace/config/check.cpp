@@ -28,10 +28,6 @@ namespace {
 
 using model::Address;
 
-std::string FirstAt(Span first, const Diagnostics& diagnostics) {
-  return fmt::format("the first one is at {}", diagnostics.PlaceOf(first));
-}
-
 // Reports values that stand in a list more than once.
 template <typename T, typename ToText>
 void CheckTwice(const std::vector<T>& values, const std::vector<Span>& places, ToText to_text,

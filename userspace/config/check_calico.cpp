@@ -19,10 +19,6 @@ using model::Family;
 // What Felix calls its tunnels that carry bare IP packets.
 constexpr std::array<std::string_view, 3> kNoEthernet = {"tunl0", "wireguard.cali", "wg-v6.cali"};
 
-std::string FirstAt(Span first, const Diagnostics& diagnostics) {
-  return fmt::format("the first one is at {}", diagnostics.PlaceOf(first));
-}
-
 void CheckPools(const Decoded& decoded, Diagnostics& diagnostics) {
   const auto& pools = decoded.config.calico->pools;
   std::map<std::string, Span> names;

@@ -27,10 +27,6 @@ const char* NameOf(nx_l4 protocol) {
   return protocol == NX_L4_TCP ? "tcp" : protocol == NX_L4_UDP ? "udp" : "sctp";
 }
 
-std::string FirstAt(Span first, const Diagnostics& diagnostics) {
-  return fmt::format("the first one is at {}", diagnostics.PlaceOf(first));
-}
-
 bool IsOneAddress(const PortMapping& mapping) {
   return mapping.host_ip && !mapping.host_ip->IsUnspecified();
 }

@@ -32,10 +32,6 @@ bool IsOf(const Service& service, Family family) {
   return model::FirstOf(service.cluster_ips, family).has_value();
 }
 
-std::string FirstAt(Span first, const Diagnostics& diagnostics) {
-  return fmt::format("the first one is at {}", diagnostics.PlaceOf(first));
-}
-
 void CheckFamilies(const Service& service, const Places::Service& places,
                    Diagnostics& diagnostics) {
   for (std::size_t i = 1; i < service.cluster_ips.size(); ++i)

@@ -136,6 +136,10 @@ std::string Diagnostics::PlaceOf(Span where) const {
   return fmt::format("{}:{}", at.line, at.column);
 }
 
+std::string FirstAt(Span first, const Diagnostics& diagnostics) {
+  return fmt::format("the first one is at {}", diagnostics.PlaceOf(first));
+}
+
 std::vector<Diagnostic> Diagnostics::Take() { return InOrder(std::move(list_)); }
 
 std::vector<Diagnostic> Diagnostics::TakeWarnings() { return InOrder(std::move(warnings_)); }

@@ -61,4 +61,7 @@ class Diagnostics {
   std::size_t left_out_ = 0;
 };
 
+// The help of what is written a second time: where it was written first.
+std::string FirstAt(Span first, const Diagnostics& diagnostics);
+
 }  // namespace natrix::config

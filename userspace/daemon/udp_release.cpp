@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "maps/flow_half.h"
+
 namespace natrix::daemon {
 namespace {
 
@@ -20,16 +22,6 @@ struct Doomed {
   Keys others;
 };
 
-nx_tuple PartnerOf(const nx_tuple& key, const nx_flow& entry) {
-  nx_tuple partner{};
-  partner.src = entry.dst;
-  partner.dst = entry.src;
-  partner.sport = entry.dport;
-  partner.dport = entry.sport;
-  partner.proto = key.proto;
-  return partner;
-}
-
 // B -> A, of either half's A -> V and B -> N.
 nx_tuple MiddleOf(const nx_tuple& original, const nx_tuple& reply) {
   nx_tuple middle = reply;
@@ -42,8 +34,8 @@ void Doom(const UdpRelease::IsEnded& is_ended, const nx_tuple& key, const nx_flo
           Doomed& doomed) {
   if (key.proto != NX_L4_UDP || entry.role == NX_ROLE_MIDDLE) return;
   const bool asks = entry.role == NX_ROLE_ORIGINAL;
-  const nx_tuple original = asks ? key : PartnerOf(key, entry);
-  const nx_tuple reply = asks ? PartnerOf(key, entry) : key;
+  const nx_tuple original = asks ? key : maps::PartnerOf(key, entry);
+  const nx_tuple reply = asks ? maps::PartnerOf(key, entry) : key;
   if (!is_ended({.called = original.dst,
                  .endpoint = reply.src,
                  .called_port = original.dport,
