@@ -184,5 +184,6 @@ ProgramFds Datapath::programs() const {
                      bpf_program__fd(progs.nx_peername4), bpf_program__fd(progs.nx_peername6)}};
 }
 int Datapath::clock_start_fd() const { return bpf_program__fd(skeleton_->progs.nx_clock_start); }
+int Datapath::jiffies_fd() const { return bpf_program__fd(skeleton_->progs.nx_jiffies); }
 
 }  // namespace natrix::loader

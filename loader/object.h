@@ -50,6 +50,7 @@ class Datapath {
   Result<int> MapFd(const char* name) const;
   ProgramFds programs() const;
   int clock_start_fd() const;
+  int jiffies_fd() const;
 
   int adopted_maps() const { return adopted_maps_; }
   int created_maps() const { return created_maps_; }

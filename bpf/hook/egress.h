@@ -9,6 +9,7 @@
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/gateway.h"
 #include "bpf/stage/handoff.h"
+#include "bpf/stage/learn.h"
 #include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
 #include "bpf/stage/snat.h"
@@ -40,13 +41,14 @@ egress_write(struct __sk_buff *skb, struct nx_pkt *pkt,
  */
 NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 {
+	struct nx_established *established;
 	struct nx_tuple key;
 	struct nx_flow *flow;
 
 	if (!pkt || !s)
 		return NX_PASS;
 	key = pkt->tuple;
-	flow = stage_flow(pkt, &key);
+	flow = stage_flow(pkt, &key, &established);
 	if (flow) {
 		/* An original entry with another destination wanted ingress
 		 * to see this packet first; it is not of that flow.
@@ -255,6 +257,26 @@ static __always_inline void egress_count(struct __sk_buff *skb,
 		gateway_count_new(skb, pkt);
 }
 
+/* The kernel forwarded an established packet: so it would the next one. */
+NX_GLOBAL int egress_learn(struct __sk_buff *skb,
+			   const struct nx_handoff_slot *slot)
+{
+	struct nx_lesson lesson;
+
+	if (!slot)
+		return 0;
+	lesson.key = slot->tuple;
+	lesson.key.dst = slot->called;
+	lesson.key.dport = slot->called_port;
+	lesson.epoch = slot->epoch;
+	lesson.in = slot->in;
+	lesson.mark = slot->mark;
+	lesson.from = slot->from;
+	lesson.to = slot->to;
+	stage_learn(skb, &lesson);
+	return 0;
+}
+
 static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
 						     struct nx_pkt *pkt)
 {
@@ -267,6 +289,8 @@ static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
 	egress_count(skb, pkt, slot);
 	if (!slot || slot->undecided)
 		return egress_slow(skb, pkt);
+	if (slot->epoch)
+		egress_learn(skb, slot);
 	if (addr_eq(&slot->src, &pkt->tuple.src) &&
 	    slot->sport == pkt->tuple.sport)
 		return nx_pass(pkt, NX_R_FLOW_KEPT);

@@ -24,6 +24,10 @@ static __always_inline int finish(struct __sk_buff *skb, struct nx_pkt *pkt,
 		return TC_ACT_SHOT;
 	case NX_REFLECT:
 		return bpf_redirect(skb->ifindex, 0);
+	case NX_SEND:
+		return bpf_redirect(pkt->out, 0);
+	case NX_SEND_PEER:
+		return bpf_redirect_peer(pkt->out, 0);
 	default:
 		return TC_ACT_UNSPEC;
 	}

@@ -12,6 +12,7 @@
 #include "bpf/stage/parse.h"
 #include "bpf/stage/reject.h"
 #include "bpf/stage/service.h"
+#include "bpf/stage/short_cut.h"
 
 /* Destinations are rewritten here, before the kernel routes.  Stands for the
  * PREROUTING chains of the nat table: what they only did with the first
@@ -164,9 +165,22 @@ NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
 		       NX_PASS;
 }
 
+/* The short cut passes by what counts for subnets at egress. */
+static __always_inline enum nx_verdict
+ingress_sent(struct __sk_buff *skb, const struct nx_pkt *pkt,
+	     const struct nx_established *established, enum nx_verdict v)
+{
+	const struct nx_flow_subnets *of = &established->flow.subnets;
+
+	if (of->from || of->to)
+		gateway_count(skb, pkt, of->from, of->to);
+	return v;
+}
+
 static __always_inline enum nx_verdict
 ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 {
+	struct nx_established *established;
 	struct nx_flow *flow;
 	struct nx_net from, to;
 	enum nx_verdict v;
@@ -180,7 +194,13 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		return pkt->head == NX_HEAD_ELSEWHERE ? ingress_headless(pkt) :
 							v;
 	stage_fragment(pkt);
-	flow = stage_flow(pkt, &pkt->tuple);
+	flow = stage_flow(pkt, &pkt->tuple, &established);
+	if (established && established->flow.role != NX_ROLE_MIDDLE) {
+		gateway_of_flow(pkt, &established->flow);
+		v = stage_short_cut(skb, pkt, established);
+		if (v != NX_CONTINUE)
+			return ingress_sent(skb, pkt, established, v);
+	}
 	if (flow) {
 		if (!(flow->flags & NX_FLOW_UNDECIDED))
 			return ingress_known(skb, pkt, flow);

@@ -28,7 +28,13 @@ SEC("tc")
 int nx_out(struct __sk_buff *skb)
 {
 	struct nx_pkt pkt = {};
-	int action = finish(skb, &pkt, egress(skb, &pkt));
+	int action;
+
+	if (skb->tc_index == NX_SIGN_DONE) {
+		skb->tc_index = 0;
+		return TC_ACT_UNSPEC;
+	}
+	action = finish(skb, &pkt, egress(skb, &pkt));
 
 	/* Said once: an encapsulated packet passes another egress hook. */
 	skb->tc_index = 0;

@@ -218,37 +218,14 @@ NX_GLOBAL int flow_claim(const struct nx_tuple *wanted,
 	return -1;
 }
 
-/* The middle entry of a flow that has one, from either half. */
-NX_GLOBAL int flow_establish_middle(const struct nx_tuple *key,
-				    const struct nx_flow *flow)
-{
-	struct nx_tuple middle;
-	struct nx_flow entry;
-
-	if (!key || !flow)
-		return 0;
-	if (flow->role == NX_ROLE_ORIGINAL) {
-		flow_middle(&middle, &entry, key, flow);
-	} else {
-		struct nx_tuple original;
-		struct nx_flow half;
-
-		flow_partner(&original, key, flow);
-		flow_partner_entry(&half, key, flow);
-		flow_middle(&middle, &entry, &original, &half);
-	}
-	bpf_map_update_elem(&nx_flow, &middle, &entry, BPF_NOEXIST);
-	bpf_map_delete_elem(&nx_embryo, &middle);
-	return 0;
-}
-
-/* Working memory of flow_establish(), for want of stack.  Hooks run with bottom
+/* Working memory of flow_establish() and flow_establish_middle(), for want of
+ * stack.  Hooks run with bottom
  * halves off: nothing on this CPU can come between.
  */
 struct nx_move {
 	struct nx_tuple mine;
 	struct nx_tuple other;
-	struct nx_flow entry;
+	struct nx_established entry;
 };
 
 struct {
@@ -257,6 +234,30 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nx_move);
 } nx_move SEC(".maps");
+
+/* The middle entry of a flow that has one, from either half. */
+NX_GLOBAL int flow_establish_middle(const struct nx_tuple *key,
+				    const struct nx_flow *flow)
+{
+	__u32 zero = 0;
+	struct nx_move *m = bpf_map_lookup_elem(&nx_move, &zero);
+
+	if (!key || !flow || !m)
+		return 0;
+	__builtin_memset(&m->entry.way, 0, sizeof(m->entry.way));
+	if (flow->role == NX_ROLE_ORIGINAL) {
+		flow_middle(&m->mine, &m->entry.flow, key, flow);
+	} else {
+		struct nx_flow half;
+
+		flow_partner(&m->other, key, flow);
+		flow_partner_entry(&half, key, flow);
+		flow_middle(&m->mine, &m->entry.flow, &m->other, &half);
+	}
+	bpf_map_update_elem(&nx_flow, &m->mine, &m->entry, BPF_NOEXIST);
+	bpf_map_delete_elem(&nx_embryo, &m->mine);
+	return 0;
+}
 
 /* Moves a flow from the embryos to the established, given either half (of
  * which the key and a copy of the entry are the caller's).  When nx_flow is
@@ -276,11 +277,12 @@ NX_GLOBAL int flow_establish(const struct nx_tuple *key,
 	if (!key || !flow || !m)
 		return 0;
 	m->mine = *key;
-	m->entry = *flow;
+	m->entry.flow = *flow;
+	__builtin_memset(&m->entry.way, 0, sizeof(m->entry.way));
 	if (bpf_map_update_elem(&nx_flow, &m->mine, &m->entry, BPF_NOEXIST))
 		return 0;
 	flow_partner(&m->other, key, flow);
-	flow_partner_entry(&m->entry, key, flow);
+	flow_partner_entry(&m->entry.flow, key, flow);
 	err = bpf_map_update_elem(&nx_flow, &m->other, &m->entry, BPF_NOEXIST);
 	if (err && err != -17 /* EEXIST */) {
 		bpf_map_delete_elem(&nx_flow, &m->mine);
@@ -289,6 +291,6 @@ NX_GLOBAL int flow_establish(const struct nx_tuple *key,
 	bpf_map_delete_elem(&nx_embryo, &m->mine);
 	bpf_map_delete_elem(&nx_embryo, &m->other);
 	clock_add(flow->role == NX_ROLE_ORIGINAL ? &m->mine : &m->other,
-		  m->entry.born);
+		  m->entry.flow.born);
 	return 1;
 }

@@ -16,6 +16,7 @@
 #include "maps/abi/set.h"
 #include "maps/abi/socket.h"
 #include "maps/abi/subnet.h"
+#include "maps/abi/way.h"
 
 /* Every map of the datapath.  Sizes of the flow tables are the loader's to
  * set (flows.* of the configuration); the others are as they stand here.
@@ -26,7 +27,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * 131072);
 	__type(key, struct nx_tuple);
-	__type(value, struct nx_flow);
+	__type(value, struct nx_established);
 } nx_flow SEC(".maps");
 
 /* Flows seen in one direction, TCP until its handshake is done.  A flood
@@ -241,6 +242,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nx_count);
 } nx_count SEC(".maps");
+
+/* Packets that took no short cut, and why. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NX_DETOUR_COUNT);
+	__type(key, __u32);
+	__type(value, struct nx_detours);
+} nx_detour SEC(".maps");
+
+/* Whether short cuts are still right. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_epoch);
+} nx_epoch SEC(".maps");
 
 /* Scalars of the configuration, left and right. */
 struct {

@@ -9,10 +9,12 @@
  * knows those.
  */
 enum nx_verdict {
-	NX_CONTINUE, /* ask the next stage */
-	NX_PASS,     /* stop, let the packet through */
-	NX_DROP,     /* stop, drop it; pkt->reason says why */
-	NX_REFLECT,  /* stop, send it back out of the device it came from */
+	NX_CONTINUE,  /* ask the next stage */
+	NX_PASS,      /* stop, let the packet through */
+	NX_DROP,      /* stop, drop it; pkt->reason says why */
+	NX_REFLECT,   /* stop, send it back out of the device it came from */
+	NX_SEND,      /* stop, send it out of pkt->out */
+	NX_SEND_PEER, /* the same, into the namespace behind pkt->out's veth */
 };
 
 enum nx_frag_kind {
@@ -49,8 +51,12 @@ struct nx_pkt {
 	 * the error's way, which is the quoted packet's, swapped.
 	 */
 	struct nx_tuple tuple;
-	__u32 side;	   /* copy of the configuration that judges it */
-	__be32 frag_id;	   /* set by parse for fragments */
+	__u32 side;	/* copy of the configuration that judges it */
+	__be32 frag_id; /* set by parse for fragments */
+	union {
+		__u32 learn; /* epoch that egress may learn the way under */
+		__u32 out;   /* ifindex, with NX_SEND and NX_SEND_PEER */
+	};
 	__u16 l4;	   /* offset of the transport header */
 	__u16 inner_l3;	   /* ICMP error: offset of the quoted IP header */
 	__u16 inner_l4;	   /* ICMP error: offset of the quoted transport one */
@@ -63,6 +69,7 @@ struct nx_pkt {
 	__u8 ports_known;  /* 0: a later fragment whose first was not seen */
 	__u8 ext_overflow; /* 1: IPv6 extension headers not walked to the end */
 	__u8 head;	   /* enum nx_head */
+	__u8 ttl;	   /* or hop limit */
 	enum nx_reason reason; /* set by whichever stage decides */
 };
 

@@ -11,7 +11,8 @@
  *   writes   nothing of pkt
  *   maps     nx_flow (lookup, seen and state in place); nx_embryo likewise,
  *            and its end or promotion through lib/flow_table.h
- *   returns  the entry of key, or null: no live flow has it
+ *   returns  the entry of key, or null: no live flow has it; *established: the
+ *            same with its way when it is one of nx_flow, else null
  *
  * An established packet costs one lookup and, when the jiffy changed, one
  * store.  Two CPUs may store `seen` and `state` of one entry at a time: both
@@ -153,17 +154,20 @@ NX_GLOBAL int flow_stream(struct nx_flow *flow)
 	return 0;
 }
 
-static __always_inline struct nx_flow *stage_flow(const struct nx_pkt *pkt,
-						  const struct nx_tuple *key)
+static __always_inline struct nx_flow *
+stage_flow(const struct nx_pkt *pkt, const struct nx_tuple *key,
+	   struct nx_established **established)
 {
 	struct nx_flow *flow;
 	__u32 now, age;
 
+	*established = NULL;
 	if (!pkt->ports_known || pkt->ext_overflow)
 		return NULL;
 	flow = bpf_map_lookup_elem(&nx_flow, key);
 	if (!flow)
 		return embryo_find(pkt, key);
+	*established = (struct nx_established *)flow;
 
 	now = now_jiffies();
 	age = now - flow->seen;

@@ -3,6 +3,7 @@
 
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/sign.h"
 
 /* What ingress knows of a packet, for egress on the same CPU: so that an
  * established packet costs one flow lookup, not one per hook.
@@ -20,17 +21,6 @@
  */
 #define NX_HANDOFF_SLOTS 64 /* NAPI_POLL_WEIGHT */
 
-/* tc_index: bits 0-5 slot, bit 6 configuration side, bits 7 and 8 say which
- * of the two are set, bit 9 that a subnet counts this packet, bit 10 that
- * ingress saw it, bits 11 and 12 which bits of the mark it set.
- */
-#define NX_SIGN_SIDE 0x080
-#define NX_SIGN_SLOT 0x100
-#define NX_SIGN_COUNT 0x200
-#define NX_SIGN_SEEN 0x400
-#define NX_SIGN_MASQUERADE 0x800
-#define NX_SIGN_LOCAL 0x1000
-
 struct nx_handoff_slot {
 	struct nx_tuple tuple; /* as egress will see it */
 	struct nx_addr src;    /* the source it leaves with */
@@ -41,6 +31,9 @@ struct nx_handoff_slot {
 	__u16 to;
 	__u16 undecided; /* 1: egress has still to look at SNAT */
 	__u16 marked; /* for that: 1: a Service had it marked, 2: a host port */
+	__u32 epoch; /* it is routed under, if egress may learn its way; or 0 */
+	__u32 in;    /* for that: ifindex and mark it came with */
+	__u32 mark;
 };
 
 struct nx_handoff {
@@ -116,7 +109,7 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	__u32 zero = 0;
 	struct nx_handoff *ring = bpf_map_lookup_elem(&nx_handoff, &zero);
 	struct nx_handoff_slot *slot;
-	__u32 at;
+	__u32 at, sign;
 
 	if (!ring)
 		return;
@@ -132,14 +125,18 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	slot->from = flow->subnets.from;
 	slot->to = flow->subnets.to;
 	slot->undecided = flow->flags & NX_FLOW_UNDECIDED;
+	slot->epoch = pkt->learn;
+	slot->in = skb->ifindex;
+	slot->mark = skb->mark;
 	slot->marked = 0;
 	if (slot->undecided && flow->flags & NX_FLOW_MASQUERADE)
 		slot->marked = flow->why == NX_R_HOST_PORT ? 2 : 1;
-	skb->tc_index = NX_SIGN_SEEN | NX_SIGN_SLOT | at;
+	sign = NX_SIGN_SEEN | NX_SIGN_SLOT | at;
 	if (slot->from || slot->to)
-		skb->tc_index |= NX_SIGN_COUNT;
+		sign |= NX_SIGN_COUNT;
 	if (flow->flags & NX_FLOW_UNDECIDED)
-		skb->tc_index |= NX_SIGN_SIDE | (pkt->side & 1) << 6;
+		sign |= NX_SIGN_SIDE | (pkt->side & 1) << 6;
+	sign_set(skb, sign);
 }
 
 /* The slot of this packet, or null. */

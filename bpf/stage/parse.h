@@ -240,6 +240,7 @@ static __always_inline enum nx_verdict stage_parse(struct __sk_buff *skb,
 			pkt->frag = NX_FRAG_FIRST;
 		pkt->frag_id = ip->id;
 		proto = ip->protocol;
+		pkt->ttl = ip->ttl;
 		off += ip->ihl * 4;
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip6 = header_at(skb, NX_L3, sizeof(*ip6));
@@ -256,6 +257,7 @@ static __always_inline enum nx_verdict stage_parse(struct __sk_buff *skb,
 		__builtin_memcpy(&pkt->tuple.src, &ip6->saddr, 16);
 		__builtin_memcpy(&pkt->tuple.dst, &ip6->daddr, 16);
 		pkt->v6 = 1;
+		pkt->ttl = ip6->hop_limit;
 		proto = ip6->nexthdr;
 		off += sizeof(*ip6);
 		if (!skip_extensions(skb, &off, &proto, &pkt->frag,

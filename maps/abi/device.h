@@ -22,6 +22,11 @@ enum nx_device_role {
 #define NX_BRIDGE_NUMBER 0x7f
 #define NX_BRIDGE_NO_PROXY 0x80
 
+/* Bits of nx_device.ways: the short cut (maps/abi/way.h). */
+#define NX_DEVICE_STRAIGHT 1	 /* a frame is all its transmission asks for */
+#define NX_DEVICE_PEER 2	 /* a veth into another namespace, no qdisc */
+#define NX_DEVICE_NO_SHORT_CUT 4 /* fastPath: off, for what comes or leaves */
+
 /* One address that MASQUERADE may pick on a device. */
 struct nx_device_addr {
 	struct nx_addr addr;
@@ -43,12 +48,13 @@ struct nx_device {
 	__u8 nat_outgoing; /* Calico's natOutgoing is asked there: bits */
 	__u8 tunnel4;	   /* one of Calico's tunnels, for IPv4: bits */
 	__u8 tunnel6;
-	__u8 pad;
+	__u8 ways; /* NX_DEVICE_*: bits */
+	__u32 mtu; /* the device's, or the smallest of routes by it */
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
 	struct nx_device_addr addr6[NX_DEVICE_ADDRS];
 };
-NX_ABI_SIZE(nx_device, 184);
-NX_ABI_FIELD(nx_device, addr4, 24);
+NX_ABI_SIZE(nx_device, 188);
+NX_ABI_FIELD(nx_device, addr4, 28);
 
 /* The node's own addresses (addrtype LOCAL): map `nx_local`, hash,
  * struct nx_addr -> struct nx_local.

@@ -110,7 +110,8 @@ NX_ABI_SIZE(nx_flow_subnets, 8);
 
 /* What becomes of a packet with the key's tuple.  Maps `nx_flow` (hash: flows
  * seen in both directions) and `nx_embryo` (lru_hash: the others),
- * struct nx_tuple -> struct nx_flow.
+ * struct nx_tuple -> struct nx_flow; in nx_flow with the way the direction's
+ * packets go (maps/abi/way.h).
  *
  * Writers: bpf/lib/flow_table.h (all inserts and deletes), bpf/stage/flow.h
  * (seen, state), bpf/lib/clock.h (expiry), natrixd (deletes UDP flows whose

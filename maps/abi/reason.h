@@ -84,7 +84,9 @@
 	X(NX_R_SNAT_POOL, 53, TRANSLATE,                                       \
 	  "natOutgoing of its Calico pool, natOutgoingAddress")                \
 	X(NX_R_MASQ_TUNNEL, 54, TRANSLATE,                                     \
-	  "this node into a Calico tunnel, the tunnel's address")
+	  "this node into a Calico tunnel, the tunnel's address")              \
+	X(NX_R_SHORT_CUT, 55, TRANSLATE,                                       \
+	  "known flow, sent straight to its output device")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

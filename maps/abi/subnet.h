@@ -26,7 +26,7 @@ struct nx_subnet {
 	struct nx_addr egress; /* R11: what pods leave with; all 0: none */
 	__u16 rules;	       /* of the NAT policy, of this family */
 	__u8 drop_orphans;     /* 1: TCP without SYN and flow may not leave */
-	__u8 pad;
+	__u8 no_short_cut;     /* 1: fastPath: off (maps/abi/way.h) */
 	/* Bit i % 64 of word i / 64: rule i translates.  Else it forwards. */
 	__u64 nat[NX_POLICY_WORDS];
 };

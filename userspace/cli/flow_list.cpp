@@ -29,14 +29,14 @@ struct Half {
 using Halves = std::unordered_map<nx_tuple, Half, HashTuple, SameTuple>;
 
 Result<Halves> ReadHalves(PinnedMaps& pins) {
-  const auto flows = pins.Open<maps::HashMapView<nx_tuple, nx_flow>>("nx_flow");
+  const auto flows = pins.Open<maps::HashMapView<nx_tuple, nx_established>>("nx_flow");
   if (!flows) return std::unexpected(flows.error());
   const auto embryos = pins.Open<maps::LruMapView<nx_tuple, nx_flow>>("nx_embryo");
   if (!embryos) return std::unexpected(embryos.error());
   Halves halves;
   const auto take = [&](bool established) {
-    return [&halves, established](const nx_tuple& key, const nx_flow& entry) {
-      halves.insert_or_assign(key, Half{entry, established});
+    return [&halves, established](const nx_tuple& key, const auto& entry) {
+      halves.insert_or_assign(key, Half{maps::FlowOf(entry), established});
     };
   };
   // Embryos first: one that is established between the two reads is overwritten, not lost.

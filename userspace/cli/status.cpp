@@ -11,6 +11,7 @@
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
 #include "maps/abi/set.h"
+#include "maps/abi/way.h"
 #include "maps/keyed_map_view.h"
 #include "maps/pinned_map.h"
 #include "userspace/cli/attached.h"
@@ -84,7 +85,7 @@ Result<> AddTables(PinnedMaps& pins, std::uint32_t side, NodeStatus& status) {
   using maps::HashMapView, maps::LpmMapView, maps::LruMapView;
   const char* net = side == 0 ? "nx_net_left" : "nx_net_right";
   const char* fip = side == 0 ? "nx_fip_left" : "nx_fip_right";
-  for (auto& done : {AddTable<HashMapView<nx_tuple, nx_flow>>(pins, "nx_flow", status),
+  for (auto& done : {AddTable<HashMapView<nx_tuple, nx_established>>(pins, "nx_flow", status),
                      AddTable<LruMapView<nx_tuple, nx_flow>>(pins, "nx_embryo", status),
                      AddTable<LpmMapView<nx_prefix, nx_net>>(pins, net, status),
                      AddTable<HashMapView<nx_fip_key, nx_fip>>(pins, fip, status),

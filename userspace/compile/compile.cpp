@@ -211,6 +211,25 @@ void Borrow(nx_device& entry, const std::vector<model::Device>& others) {
   }
 }
 
+// Whether a frame is all that a device asks for: a tunnel's that comes with the route is not in it,
+// and of kinds that nobody has tried nobody knows.
+bool TakesFrames(const model::Device& device) {
+  constexpr std::array<std::string_view, 10> kKinds = {
+      "", "veth", "bridge", "bond", "team", "vlan", "macvlan", "vxlan", "openvswitch", "netkit"};
+  return !device.needs_metadata && std::ranges::find(kKinds, device.kind) != kKinds.end();
+}
+
+std::uint8_t WaysOf(const model::Node& node, const model::Device& device, nx_device_role role) {
+  std::uint8_t ways = 0;
+  if (TakesFrames(device)) ways |= NX_DEVICE_STRAIGHT;
+  // bpf_redirect_peer() goes past the qdisc, which may be there to limit the pod (CNI's bandwidth).
+  if (role == NX_DEVICE_POD && device.kind == "veth" && device.peer_elsewhere &&
+      device.qdisc == "noqueue")
+    ways |= NX_DEVICE_PEER;
+  if (IsWithoutFastPath(node, device.name)) ways |= NX_DEVICE_NO_SHORT_CUT;
+  return ways;
+}
+
 nx_device DeviceEntry(const model::Device& device, nx_device_role role, bool cluster,
                       std::uint8_t bridge) {
   nx_device entry{};
@@ -266,6 +285,8 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
     if (const auto role = RoleOf(config.node, device.name)) {
       nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name),
                                     BridgeOf(config.docker, device.name));
+      entry.ways = WaysOf(config.node, device, *role);
+      entry.mtu = std::min<std::uint32_t>(device.mtu, UINT16_MAX);
       if (config.calico) MarkForCalico(*config.calico, device.name, entry);
       Borrow(entry, host.devices);
       wanted.device.emplace(device.ifindex, entry);

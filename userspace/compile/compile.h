@@ -61,5 +61,7 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
 // Which role a device has under this configuration; nullopt when it is not managed.
 // An exact name wins over a glob, an uplink over a pod device.
 std::optional<nx_device_role> RoleOf(const model::Node& node, const std::string& device);
+// Whether node.noFastPath names it.
+bool IsWithoutFastPath(const model::Node& node, const std::string& device);
 
 }  // namespace natrix::compile

@@ -30,4 +30,8 @@ std::optional<nx_device_role> RoleOf(const model::Node& node, const std::string&
   return std::nullopt;
 }
 
+bool IsWithoutFastPath(const model::Node& node, const std::string& device) {
+  return Matches(node.no_fast_path, device);
+}
+
 }  // namespace natrix::compile

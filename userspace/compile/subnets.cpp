@@ -49,6 +49,7 @@ nx_subnet Entry(const SubnetInput& input, const Prefix& cidr, const Rules& rules
   const bool has_egress = __builtin_memcmp(&entry.egress, &none, sizeof(none)) != 0;
   entry.drop_orphans =
       has_egress || (input.orphan_drop == model::OrphanDrop::kNatOutgoing && subnet.nat_outgoing);
+  entry.no_short_cut = subnet.fast_path == model::FastPath::kOff;
   entry.rules = static_cast<__u16>(rules.size());
   for (std::size_t i = 0; i < rules.size(); ++i)
     if (rules[i]->action == model::PolicyAction::kNat) entry.nat[i / 64] |= 1ULL << (i % 64);

@@ -48,6 +48,7 @@ void CheckNode(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckTwice(node.addresses, places.addresses, std::mem_fn(&Address::ToString), diagnostics);
   CheckTwice(node.uplinks, places.uplinks, quoted, diagnostics);
   CheckTwice(node.pod_devices, places.pod_devices, quoted, diagnostics);
+  CheckTwice(node.no_fast_path, places.no_fast_path, quoted, diagnostics);
   for (std::size_t i = 0; i < node.pod_devices.size(); ++i) {
     const auto same = std::ranges::find(node.uplinks, node.pod_devices[i]);
     if (same == node.uplinks.end()) continue;

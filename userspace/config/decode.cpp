@@ -24,6 +24,7 @@ void DecodeNode(const Mapping& map, Decoded& out) {
   map.IntoList(out.pod_cidrs, &out.places.pod_cidrs, "podCIDRs", ReadCidr);
   map.IntoList(node.uplinks, &out.places.uplinks, "uplinks", ReadDevice);
   map.IntoList(node.pod_devices, &out.places.pod_devices, "podDevices", ReadDevice);
+  map.IntoList(node.no_fast_path, &out.places.no_fast_path, "noFastPath", ReadDevice);
   for (const char* name : {"uplinks", "podDevices"}) {
     const Node* value = map.Get(name);
     if (value == nullptr || value->kind != Node::Kind::kList || !value->items.empty()) continue;
@@ -110,6 +111,7 @@ void DecodeSubnet(const Mapping& map, Decoded& out) {
   map.Into(subnet.vlan, "vlan", ReadName);
   map.Into(subnet.logical_gateway, "logicalGateway", ReadBool);
   DecodeGateway(map, subnet, places);
+  DecodeChoice(map, "fastPath", subnet.fast_path);
   for (const Mapping& rule : map.SubList("natOutgoingPolicyRules"))
     DecodePolicyRule(rule, subnet, places);
   out.config.subnets.push_back(std::move(subnet));
@@ -187,6 +189,7 @@ Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagn
   const std::optional<Mapping> top = Mapping::Open(root, "", diagnostics);
   if (!top) return out;
   if (const auto node = top->Sub("node")) DecodeNode(*node, out);
+  DecodeChoice(*top, "fastPath", out.config.fast_path);
   top->IntoList(out.config.service_cidrs, &out.places.service_cidrs, "serviceCIDRs", ReadCidr);
   top->IntoList(out.config.other_nodes, &out.places.other_nodes, "otherNodes", ReadAddress);
   for (const Mapping& subnet : top->SubList("subnets")) DecodeSubnet(subnet, out);

@@ -96,6 +96,7 @@ struct Places {
   std::vector<Span> pod_cidrs;
   std::vector<Span> uplinks;
   std::vector<Span> pod_devices;
+  std::vector<Span> no_fast_path;
   std::vector<Span> service_cidrs;
   std::vector<Span> other_nodes;
   std::vector<Subnet> subnets;

@@ -41,6 +41,17 @@ std::vector<Key> WrittenKeys() {
      .text = "Devices towards the pods, written as `node.uplinks` are: `ovn0` for Kube-OVN. Marks "
              "that packets bring from there are not trusted."},
 
+    {.path = "node.noFastPath", .type = Type::kDevices, .fallback = "[]", .example = "[eth1]",
+     .text = "Devices, written as `node.uplinks` are, whose packets always go through the stack: "
+             "what comes in or leaves by them. See `fastPath`."},
+
+    {.path = "fastPath", .type = Type::kChoice, .fallback = "on", .example = "off",
+     .text = "Whether later packets of a TCP or UDP flow go from the device they come in by straight "
+             "to the one that the kernel routed earlier ones to. They pass netfilter, queueing "
+             "disciplines of veths to pods, and captures by; natrixd sets "
+             "`net.netfilter.nf_conntrack_tcp_be_liberal`, for netfilter sees only some segments of a "
+             "connection. `off`: every packet goes through the stack.",
+     .choices = {"on", "off"}},
     {.path = "serviceCIDRs", .type = Type::kCidrs, .fallback = "[]",
      .example = "[10.96.0.0/12, \"fd00:10:96::/112\"]",
      .text = "The cluster's Service CIDRs: set `ovn40services` / `ovn60services`. With `services`, a fragment to "
@@ -101,6 +112,9 @@ std::vector<Key> WrittenKeys() {
      .example = "forward",
      .text = "`nat`: masqueraded. `forward`: leaves with the pod's address.",
      .choices = {"nat", "forward"}},
+    {.path = "subnets[].fastPath", .type = Type::kChoice, .fallback = "on", .example = "off",
+     .text = "`off`: all packets from and to the subnets go through the stack.",
+     .choices = {"on", "off"}},
     {.path = "policyOrder", .type = Type::kChoice, .fallback = "nat-first", .example = "first-match",
      .text = "Which of several matching `natOutgoingPolicyRules` decides. `nat-first`: any `nat` beats "
              "any `forward`, which is what Kube-OVN's rules do in the kernel. `first-match`: the first "

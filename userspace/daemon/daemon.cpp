@@ -96,6 +96,10 @@ Result<> Daemon::LoadDatapath(const model::Flows& flows) {
   if (!release) return std::unexpected(std::move(release).error());
   udp_release_.emplace(*std::move(release));
   if (auto started = loader::StartClock(datapath_->clock_start_fd()); !started) return started;
+  if (auto started = routes_->Start([&](const char* name) { return datapath_->MapFd(name); },
+                                    datapath_->jiffies_fd(), loader::KernelHz());
+      !started)
+    return started;
 
   auto attacher = loader::MakeAttacher(root_, options_.method);
   if (!attacher) return std::unexpected(std::move(attacher).error());
@@ -117,14 +121,17 @@ Result<> Daemon::OpenSources() {
   auto loop = EventLoop::Create();
   auto netlink =
       Rtnetlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_TC});
+  auto routes = RouteWatch::Open(log_);
   auto settle = Timer::Create();
   auto tick = Timer::Create();
   if (!loop) return std::unexpected(std::move(loop).error());
   if (!netlink) return std::unexpected(std::move(netlink).error());
+  if (!routes) return std::unexpected(std::move(routes).error());
   if (!settle) return std::unexpected(std::move(settle).error());
   if (!tick) return std::unexpected(std::move(tick).error());
   loop_ = *std::move(loop);
   netlink_ = *std::move(netlink);
+  routes_.emplace(*std::move(routes));
   settle_ = *std::move(settle);
   tick_ = *std::move(tick);
   tick_->ArmEvery(kTick);
@@ -143,8 +150,13 @@ Result<> Daemon::Run() {
   const auto removed = [this] {
     if (probes_->OnRemoval()) settle_->ArmOnce(kSettle);
   };
+  const auto routed = [this] {
+    if (routes_->OnNetlink()) settle_->ArmOnce(kSettle);
+  };
   for (auto& watched :
-       {loop_->Watch(signals_.get(), [this] { OnSignal(); }), loop_->Watch(probes_->fd(), removed),
+       {loop_->Watch(routes_->netlink_fd(), routed),
+        loop_->Watch(routes_->timer_fd(), [this] { routes_->OnTimer(); }),
+        loop_->Watch(signals_.get(), [this] { OnSignal(); }), loop_->Watch(probes_->fd(), removed),
         loop_->Watch(netlink_->fd(), [this] { OnNetlink(); }),
         loop_->Watch(tick_->fd(), [this] { OnTick(); }), loop_->Watch(settle_->fd(), settled)})
     if (!watched) return watched;
@@ -240,6 +252,7 @@ void Daemon::RestorePins() {
 Result<> Daemon::Reconcile() {
   auto host = ReadHost();
   if (!host) return std::unexpected(std::move(host).error());
+  routes_->LowerMtus(host->devices);
   compile::FollowHost(config_, *host, wanted_);
   return Follow(config_, wanted_);
 }
@@ -247,6 +260,7 @@ Result<> Daemon::Reconcile() {
 Result<> Daemon::Adopt(model::Config config) {
   auto host = ReadHost();
   if (!host) return std::unexpected(std::move(host).error());
+  routes_->LowerMtus(host->devices);
   auto previous = applier_->Subnets();
   if (!previous) return std::unexpected(std::move(previous).error());
   auto services = applier_->Services();
@@ -281,6 +295,7 @@ Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& want
   const bool attached = AttachWanted(wanted);
   if (!config.tproxy.probes.empty()) probes = probes_->Follow(config);
   processes_->Follow(config);
+  routes_->Follow(config, wanted);
   if (attached && probes && !other_method_removed_) RemoveOtherMethod();
   return {};
 }

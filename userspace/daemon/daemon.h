@@ -25,6 +25,7 @@
 #include "userspace/daemon/probe_steering.h"
 #include "userspace/daemon/process_hooks.h"
 #include "userspace/daemon/repair_brake.h"
+#include "userspace/daemon/route_watch.h"
 #include "userspace/daemon/udp_release.h"
 #include "userspace/model/config.h"
 
@@ -121,6 +122,7 @@ class Daemon {
 
   std::optional<EventLoop> loop_;
   std::optional<Rtnetlink> netlink_;
+  std::optional<RouteWatch> routes_;
   std::optional<Timer> settle_;  // gathers a burst of notifications
   std::optional<Timer> tick_;    // looks after what nobody tells us
   UniqueFd signals_;

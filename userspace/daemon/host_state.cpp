@@ -2,6 +2,8 @@
 #include "userspace/daemon/host_state.h"
 
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -11,6 +13,7 @@
 
 #include "loader/clock.h"
 #include "userspace/base/file.h"
+#include "userspace/base/netlink_attrs.h"
 #include "userspace/base/rtnetlink.h"
 #include "userspace/daemon/port_list.h"
 
@@ -19,24 +22,67 @@ namespace {
 
 using DevicesByIndex = std::map<std::uint32_t, model::Device>;
 
-// Calls visit(const nlattr*) for each attribute after a header of `size` bytes.
-template <typename Visit>
-void ForEachAttr(const nlmsghdr& message, std::size_t size, Visit visit) {
-  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message));
-  for (const auto* attr = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, size));
-       mnl_attr_ok(attr, static_cast<int>(end - reinterpret_cast<const char*>(attr)));
-       attr = mnl_attr_next(attr))
-    visit(attr);
+void LowerMtu(model::Device& device, std::uint32_t mtu) {
+  if (mtu > 0 && (device.mtu == 0 || mtu < device.mtu)) device.mtu = mtu;
+}
+
+// A router's advertisement or a sysctl may make it smaller than the device's.
+void TakeIpv6Mtu(const nlattr* families, model::Device& device) {
+  ForEachNested(families, [&](const nlattr* family) {
+    if ((mnl_attr_get_type(family)) != AF_INET6) return;
+    ForEachNested(family, [&](const nlattr* attr) {
+      if (mnl_attr_get_type(attr) != IFLA_INET6_CONF ||
+          mnl_attr_get_payload_len(attr) <= DEVCONF_MTU6 * sizeof(std::int32_t))
+        return;
+      std::int32_t mtu = 0;
+      std::memcpy(&mtu, static_cast<const std::int32_t*>(mnl_attr_get_payload(attr)) + DEVCONF_MTU6,
+                  sizeof(mtu));
+      if (mtu > 0) LowerMtu(device, static_cast<std::uint32_t>(mtu));
+    });
+  });
+}
+
+void TakeKind(const nlattr* info, model::Device& device) {
+  ForEachNested(info, [&](const nlattr* attr) {
+    if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) device.kind = mnl_attr_get_str(attr);
+    if (mnl_attr_get_type(attr) != IFLA_INFO_DATA || device.kind != "vxlan") return;
+    ForEachNested(attr, [&](const nlattr* data) {
+      if (mnl_attr_get_type(data) == IFLA_VXLAN_COLLECT_METADATA)
+        device.needs_metadata = mnl_attr_get_u8(data) != 0;
+    });
+  });
 }
 
 void TakeLink(const nlmsghdr& message, DevicesByIndex& devices) {
   if (message.nlmsg_type != RTM_NEWLINK) return;
   const auto* link = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
   const auto ifindex = static_cast<std::uint32_t>(link->ifi_index);
+  model::Device device{.ifindex = ifindex};
   ForEachAttr(message, sizeof(ifinfomsg), [&](const nlattr* attr) {
-    if (mnl_attr_get_type(attr) == IFLA_IFNAME)
-      devices[ifindex] = {.ifindex = ifindex, .name = mnl_attr_get_str(attr)};
+    switch (mnl_attr_get_type(attr)) {
+      case IFLA_IFNAME:
+        device.name = mnl_attr_get_str(attr);
+        break;
+      case IFLA_MTU:
+        LowerMtu(device, mnl_attr_get_u32(attr));
+        break;
+      case IFLA_AF_SPEC:
+        TakeIpv6Mtu(attr, device);
+        break;
+      case IFLA_QDISC:
+        device.qdisc = mnl_attr_get_str(attr);
+        break;
+      case IFLA_LINK_NETNSID:
+        device.peer_elsewhere = true;
+        break;
+      case IFLA_LINKINFO:
+        TakeKind(attr, device);
+        break;
+      default:
+        break;
+    }
   });
+  if (!device.name.empty()) devices[ifindex] = std::move(device);
 }
 
 // nullopt: of no use (another family, another length).

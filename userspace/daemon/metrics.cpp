@@ -12,6 +12,7 @@
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
 #include "maps/counter_maps.h"
+#include "maps/flow_half.h"
 #include "maps/keyed_map_view.h"
 #include "userspace/model/address.h"
 #include "userspace/model/reason_text.h"
@@ -78,7 +79,7 @@ struct FlowCount {
 
 class Metrics : public prometheus::Collectable {
  public:
-  using FlowView = maps::HashMapView<nx_tuple, nx_flow>;
+  using FlowView = maps::HashMapView<nx_tuple, nx_established>;
   using EmbryoView = maps::LruMapView<nx_tuple, nx_flow>;
 
   Metrics(std::string node, maps::CounterMaps maps, FlowView flows, EmbryoView embryos)
@@ -145,9 +146,9 @@ class Metrics : public prometheus::Collectable {
   template <typename View>
   static std::optional<FlowCount> CountFlows(const char* table, const View& view) {
     FlowCount count{.table = table, .room = view.info().max_entries};
-    const auto read = view.ForEach([&](const nx_tuple&, const nx_flow& flow) {
+    const auto read = view.ForEach([&](const nx_tuple&, const auto& entry) {
       ++count.entries;
-      count.flows += flow.role == NX_ROLE_ORIGINAL;
+      count.flows += maps::FlowOf(entry).role == NX_ROLE_ORIGINAL;
     });
     if (!read) return std::nullopt;
     return count;

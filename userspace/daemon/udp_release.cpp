@@ -69,8 +69,8 @@ Result<std::size_t> UdpRelease::End(const IsEnded& is_ended) const {
 
 Result<std::size_t> UdpRelease::EndOnce(const IsEnded& is_ended) const {
   Doomed doomed;
-  const auto look = [&](const nx_tuple& key, const nx_flow& entry) {
-    Doom(is_ended, key, entry, doomed);
+  const auto look = [&](const nx_tuple& key, const auto& entry) {
+    Doom(is_ended, key, maps::FlowOf(entry), doomed);
   };
   // Embryos first: what is established meanwhile is seen there.
   if (auto done = embryos_.ForEach(look); !done) return std::unexpected(std::move(done).error());

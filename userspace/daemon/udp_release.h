@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <functional>
 
-#include "maps/abi/flow.h"
+#include "maps/abi/way.h"
 #include "maps/keyed_map_view.h"
 #include "maps/opener.h"
 #include "userspace/base/result.h"
@@ -32,7 +32,7 @@ class UdpRelease {
   Result<std::size_t> End(const IsEnded& is_ended) const;
 
  private:
-  using Established = maps::HashMapView<nx_tuple, nx_flow>;
+  using Established = maps::HashMapView<nx_tuple, nx_established>;
   using Embryos = maps::LruMapView<nx_tuple, nx_flow>;
 
   UdpRelease(Established established, Embryos embryos)

@@ -23,6 +23,9 @@ namespace natrix::model {
 
 enum class GatewayType { kDistributed, kCentralized };
 
+// Whether the later packets of a flow may go past the stack (maps/abi/way.h).
+enum class FastPath { kOn, kOff };
+
 enum class PolicyAction { kNat, kForward };
 
 // One of Kube-OVN's natOutgoingPolicyRules.  Both sides are of one family.
@@ -63,6 +66,7 @@ struct Subnet {
   bool enable_ecmp = false;      // every gateway node is active, not one
   std::string activate_gateway;  // the active one; empty: the first
   std::vector<PolicyRule> policies;
+  FastPath fast_path = FastPath::kOn;
 
   // Whether the node has rules for it at all: default VPC, overlay or logical gateway.
   bool IsManaged() const { return vpc == "ovn-cluster" && (vlan.empty() || logical_gateway); }
@@ -83,6 +87,7 @@ struct Node {
   std::vector<Address> addresses;    // InternalIPs; at most one of each family is used by R1
   std::vector<std::string> uplinks;  // device names or globs (fnmatch)
   std::vector<std::string> pod_devices;
+  std::vector<std::string> no_fast_path;  // device names or globs
 };
 
 struct Marks {
@@ -167,6 +172,7 @@ std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family fam
 
 struct Config {
   Node node;
+  FastPath fast_path = FastPath::kOn;
   std::vector<Subnet> subnets;
   std::vector<Prefix> service_cidrs;
   std::vector<Address> other_nodes;

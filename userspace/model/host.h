@@ -25,6 +25,11 @@ struct Device {
   std::uint32_t ifindex = 0;
   std::string name;
   std::vector<DeviceAddress> addresses;  // in the kernel's order
+  std::uint32_t mtu = 0;                 // the smaller of its own and that of its IPv6
+  std::string kind;                      // rtnetlink's: "veth"; empty: a real device
+  std::string qdisc;                     // at its root: "noqueue"
+  bool peer_elsewhere = false;           // its other end is in another network namespace
+  bool needs_metadata = false;           // a tunnel whose destination comes with the packet
 };
 
 struct Host {

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+#include <linux/if_ether.h>
+
+#include "bpf/lib/config.h"
+#include "bpf/lib/packet.h"
+
+/* Remember where the kernel sent a packet of an established flow.
+ *
+ *   reads    what ingress handed over; the frame's addresses; skb->ifindex,
+ *            ->priority
+ *   writes   nothing of pkt
+ *   maps     nx_flow (its way, in place), nx_device, nx_subnet (lookup)
+ *   returns  nothing
+ *
+ * Runs for the first packets of a flow, after a change of routes, and every
+ * few seconds.  Two CPUs that learn one way at once write the same, or one of
+ * them a way that its packet took; who reads meanwhile sees that `epoch` is 0
+ * or changed.
+ */
+
+/* What egress is told of a packet that it may learn from. */
+struct nx_lesson {
+	struct nx_tuple key; /* of the entry */
+	__u32 epoch;	     /* that the packet was routed under */
+	__u32 in;	     /* ifindex and mark it came with */
+	__u32 mark;
+	__u16 from; /* subnets: struct nx_flow_subnets */
+	__u16 to;
+};
+
+/* Why packets must not go from one device straight to the other. */
+static __always_inline enum nx_detour learn_refused(const struct nx_lesson *of,
+						    const struct nx_device *in,
+						    const struct nx_device *out)
+{
+	__u32 side = config_side();
+	struct nx_subnet *from = subnet_of(side, of->from);
+	struct nx_subnet *to = subnet_of(side, of->to);
+
+	if (!in || !out || !(out->ways & NX_DEVICE_STRAIGHT))
+		return NX_DETOUR_DEVICE;
+	if ((in->ways | out->ways) & NX_DEVICE_NO_SHORT_CUT ||
+	    (from && from->no_short_cut) || (to && to->no_short_cut))
+		return NX_DETOUR_OFF;
+	return NX_DETOUR_NONE;
+}
+
+static __always_inline void stage_learn(struct __sk_buff *skb,
+					const struct nx_lesson *of)
+{
+	struct nx_device *in, *out;
+	struct nx_established *known;
+	struct ethhdr eth;
+	struct nx_way *way;
+	__u32 index = skb->ifindex;
+	enum nx_detour why;
+
+	known = bpf_map_lookup_elem(&nx_flow, &of->key);
+	if (!known || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+		return;
+	out = bpf_map_lookup_elem(&nx_device, &index);
+	index = of->in;
+	in = bpf_map_lookup_elem(&nx_device, &index);
+	why = learn_refused(of, in, out);
+
+	way = &known->way;
+	*(volatile __u32 *)&way->epoch = 0;
+	__asm__ volatile("" ::: "memory");
+	way->learnt = now_jiffies();
+	way->out = why == NX_DETOUR_NONE ? skb->ifindex : 0;
+	way->in = of->in;
+	way->mark = of->mark;
+	way->priority = skb->priority;
+	__builtin_memcpy(way->dst, eth.h_dest, sizeof(way->dst));
+	__builtin_memcpy(way->src, eth.h_source, sizeof(way->src));
+	way->mtu = out ? out->mtu : 0;
+	way->peer = out && out->ways & NX_DEVICE_PEER;
+	way->why = why;
+	__asm__ volatile("" ::: "memory");
+	*(volatile __u32 *)&way->epoch = of->epoch;
+}
