@@ -22,6 +22,8 @@ void AddTo(nx_count& sum, const nx_count& copy) {
   sum.bytes += copy.bytes;
 }
 
+void AddTo(nx_detours& sum, const nx_detours& copy) { sum.packets += copy.packets; }
+
 template <typename V>
 Result<V> Sum(const PerCpuArrayView<V>& view, std::uint32_t index) {
   const auto copies = view.At(index);
@@ -29,6 +31,17 @@ Result<V> Sum(const PerCpuArrayView<V>& view, std::uint32_t index) {
   V sum{};
   for (const V& copy : *copies) AddTo(sum, copy);
   return sum;
+}
+
+template <typename V>
+Result<std::vector<V>> SumAll(const PerCpuArrayView<V>& view) {
+  std::vector<V> sums;
+  for (std::uint32_t index = 0; index < view.size(); ++index) {
+    const auto sum = Sum(view, index);
+    if (!sum) return std::unexpected(sum.error());
+    sums.push_back(*sum);
+  }
+  return sums;
 }
 
 bool IsBefore(const SubnetCounters& a, const SubnetCounters& b) {
@@ -46,22 +59,18 @@ Result<CounterMaps> CounterMaps::Open(const FdOf& fd_of) {
   auto subnet_right = open.Open<HashMapView<std::uint32_t, nx_subnet>>("nx_subnet_right");
   auto gateway = open.Open<PerCpuArrayView<nx_gateway>>("nx_gateway");
   auto count = open.Open<PerCpuArrayView<nx_count>>("nx_count");
+  auto detour = open.Open<PerCpuArrayView<nx_detours>>("nx_detour");
   if (!open.done()) return std::unexpected(std::move(open.done()).error());
   return CounterMaps{.generation = *generation,
                      .subnet = {*subnet_left, *subnet_right},
                      .gateway = *gateway,
-                     .count = *count};
+                     .count = *count,
+                     .detour = *detour};
 }
 
-Result<std::vector<nx_count>> CounterMaps::Reasons() const {
-  std::vector<nx_count> sums;
-  for (std::uint32_t reason = 0; reason < count.size(); ++reason) {
-    const auto sum = Sum(count, reason);
-    if (!sum) return std::unexpected(sum.error());
-    sums.push_back(*sum);
-  }
-  return sums;
-}
+Result<std::vector<nx_count>> CounterMaps::Reasons() const { return SumAll(count); }
+
+Result<std::vector<nx_detours>> CounterMaps::Detours() const { return SumAll(detour); }
 
 Result<std::vector<SubnetCounters>> CounterMaps::Subnets() const {
   return ReadInForce(generation, [&](std::uint32_t side) { return SubnetsOf(side); });

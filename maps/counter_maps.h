@@ -8,6 +8,7 @@
 #include "maps/abi/config.h"
 #include "maps/abi/reason.h"
 #include "maps/abi/subnet.h"
+#include "maps/abi/way.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
 #include "maps/opener.h"
@@ -28,11 +29,14 @@ struct CounterMaps {
   std::array<HashMapView<std::uint32_t, nx_subnet>, 2> subnet;
   PerCpuArrayView<nx_gateway> gateway;
   PerCpuArrayView<nx_count> count;
+  PerCpuArrayView<nx_detours> detour;
 
   static Result<CounterMaps> Open(const FdOf& fd_of);
 
   // By reason, over all CPUs; as many as the map has, which a newer datapath may have more of.
   Result<std::vector<nx_count>> Reasons() const;
+  // By enum nx_detour, likewise.
+  Result<std::vector<nx_detours>> Detours() const;
   // Of the configuration in force, by name, then CIDR.
   Result<std::vector<SubnetCounters>> Subnets() const;
 

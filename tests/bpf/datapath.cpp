@@ -95,9 +95,9 @@ std::size_t CountKeys(const bpf_map* map) {
 }
 
 std::optional<nx_flow> Find(const bpf_map* map, const nx_tuple& key) {
-  nx_flow flow{};
-  if (bpf_map_lookup_elem(bpf_map__fd(map), &key, &flow) != 0) return std::nullopt;
-  return flow;
+  nx_established entry{};  // of either table: the flow is its beginning
+  if (bpf_map_lookup_elem(bpf_map__fd(map), &key, &entry) != 0) return std::nullopt;
+  return entry.flow;
 }
 
 struct Destroy {

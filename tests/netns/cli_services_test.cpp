@@ -7,6 +7,7 @@
 
 #include "loader/clock.h"
 #include "maps/abi/flow.h"
+#include "maps/abi/way.h"
 #include "maps/pinned_map.h"
 #include "tests/netns/node.h"
 #include "tests/support/setup_error.h"
@@ -62,7 +63,8 @@ class CliServices : public NodeTest {
                        .dport = htons(port),
                        .proto = NX_L4_TCP,
                        .pad = {}};
-    nx_flow flow{};
+    nx_established entry{};
+    nx_flow& flow = entry.flow;
     flow.src = key.src;
     flow.dst = address(endpoint);
     flow.sport = key.sport;
@@ -73,7 +75,7 @@ class CliServices : public NodeTest {
     flow.why = NX_R_MASQ_MARK;
     auto map = maps::OpenPinnedMap(pins + "/maps/nx_flow", maps::Access::kReadWrite);
     if (!map || !*map) throw support::SetupError("open nx_flow");
-    if (bpf_map_update_elem((*map)->get(), &key, &flow, BPF_ANY) != 0)
+    if (bpf_map_update_elem((*map)->get(), &key, &entry, BPF_ANY) != 0)
       support::ThrowErrno("write nx_flow");
   }
 };

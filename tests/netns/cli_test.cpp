@@ -12,6 +12,7 @@
 #include "maps/abi/config.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/subnet.h"
+#include "maps/abi/way.h"
 #include "maps/keyed_map_view.h"
 #include "maps/pinned_map.h"
 #include "tests/netns/node.h"
@@ -75,7 +76,9 @@ class FlowWriter {
     back.role = NX_ROLE_REPLY;
     auto fd = maps::OpenPinnedMap(root_ + "/maps/" + map, maps::Access::kReadWrite);
     if (!fd || !*fd) throw support::SetupError("open " + map);
-    for (const auto& [key, value] : {std::pair{original, flow}, std::pair{reply, back}})
+    for (const auto& [key, value] :  // an entry of nx_embryo is the beginning of it
+         {std::pair{original, nx_established{.flow = flow, .way = {}}},
+          std::pair{reply, nx_established{.flow = back, .way = {}}}})
       if (bpf_map_update_elem((*fd)->get(), &key, &value, BPF_ANY) != 0)
         support::ThrowErrno("write " + map);
   }

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "maps/abi/config.h"
-#include "maps/abi/flow.h"
 #include "maps/abi/subnet.h"
+#include "maps/abi/way.h"
 #include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
 #include "maps/per_cpu_array_view.h"
@@ -64,7 +64,8 @@ std::string TextOf(const nx_prefix& cidr) {
 }  // namespace
 
 void ForgetFlows(pid_t natrixd) {
-  EraseEverything<nx_tuple>(Pinned<maps::HashMapView<nx_tuple, nx_established>>(natrixd, "nx_flow"));
+  EraseEverything<nx_tuple>(
+      Pinned<maps::HashMapView<nx_tuple, nx_established>>(natrixd, "nx_flow"));
   EraseEverything<nx_tuple>(Pinned<maps::LruMapView<nx_tuple, nx_flow>>(natrixd, "nx_embryo"));
   EraseEverything<nx_frag_key>(Pinned<maps::LruMapView<nx_frag_key, nx_frag>>(natrixd, "nx_frag"));
 }

@@ -12,6 +12,7 @@
 #include "userspace/cli/pinned_maps.h"
 #include "userspace/cli/table.h"
 #include "userspace/model/address.h"
+#include "userspace/model/detour_text.h"
 #include "userspace/model/reason_text.h"
 
 namespace natrix::cli {
@@ -25,6 +26,12 @@ struct ReasonRow {
   nx_count sum;
 };
 
+// Packets of established flows that went through the stack.
+struct DetourRow {
+  model::DetourText detour;
+  std::uint64_t packets;
+};
+
 // What one CIDR sent, or what it got.
 struct SubnetRow {
   std::string subnet;
@@ -35,6 +42,7 @@ struct SubnetRow {
 
 struct Rows {
   std::vector<ReasonRow> reasons;
+  std::vector<DetourRow> detours;
   std::vector<SubnetRow> subnets;
 };
 
@@ -45,6 +53,16 @@ Result<std::vector<ReasonRow>> ReadReasons(const CounterMaps& maps, bool all) {
   for (unsigned reason = 0; reason < sums->size(); ++reason)
     if (const nx_count& sum = (*sums)[reason]; all || sum.packets > 0)
       rows.push_back({model::TextOf(reason), sum});
+  return rows;
+}
+
+Result<std::vector<DetourRow>> ReadDetours(const CounterMaps& maps, bool all) {
+  const auto sums = maps.Detours();
+  if (!sums) return std::unexpected(sums.error());
+  std::vector<DetourRow> rows;
+  for (unsigned detour = 0; detour < sums->size(); ++detour)
+    if (const std::uint64_t packets = (*sums)[detour].packets; all || packets > 0)
+      rows.push_back({model::DetourTextOf(detour), packets});
   return rows;
 }
 
@@ -70,6 +88,9 @@ Result<Rows> Read(PinnedMaps& pins, const CounterChoice& choice) {
     auto reasons = ReadReasons(*maps, choice.all);
     if (!reasons) return std::unexpected(std::move(reasons).error());
     rows.reasons = *std::move(reasons);
+    auto detours = ReadDetours(*maps, choice.all);
+    if (!detours) return std::unexpected(std::move(detours).error());
+    rows.detours = *std::move(detours);
   }
   if (choice.subnets) {
     auto subnets = ReadSubnets(*maps, choice.all);
@@ -81,13 +102,15 @@ Result<Rows> Read(PinnedMaps& pins, const CounterChoice& choice) {
 
 void PrintJson(const Rows& rows, const CounterChoice& choice) {
   Json document = Json::object();
-  Json reasons = Json::array(), subnets = Json::array();
+  Json reasons = Json::array(), detours = Json::array(), subnets = Json::array();
   for (const auto& [reason, sum] : rows.reasons)
     reasons.push_back({{"reason", reason.name},
                        {"kind", reason.kind},
                        {"text", reason.text},
                        {"packets", sum.packets},
                        {"bytes", sum.bytes}});
+  for (const auto& [detour, packets] : rows.detours)
+    detours.push_back({{"detour", detour.name}, {"text", detour.text}, {"packets", packets}});
   for (const auto& [subnet, cidr, direction, sum] : rows.subnets)
     subnets.push_back({{"subnet", subnet},
                        {"cidr", cidr},
@@ -97,6 +120,7 @@ void PrintJson(const Rows& rows, const CounterChoice& choice) {
                        {"wirePackets", sum.wire_packets},
                        {"wireBytes", sum.wire_bytes}});
   if (choice.reasons) document["counters"] = std::move(reasons);
+  if (choice.reasons) document["detours"] = std::move(detours);
   if (choice.subnets) document["subnets"] = std::move(subnets);
   fmt::print("{}\n", document.dump(2));
 }
@@ -108,6 +132,14 @@ void PrintReasons(const std::vector<ReasonRow>& rows) {
     table.Add({reason.kind, fmt::to_string(sum.packets), fmt::to_string(sum.bytes), reason.name,
                reason.text});
   fmt::print("{}", table.Render());
+}
+
+void PrintDetours(const std::vector<DetourRow>& rows) {
+  if (rows.empty()) return;
+  TextTable table({{"THROUGH THE STACK", Align::kRight}, {"DETOUR"}, {"MEANING"}});
+  for (const auto& [detour, packets] : rows)
+    table.Add({fmt::to_string(packets), detour.name, detour.text});
+  fmt::print("\n{}", table.Render());
 }
 
 void PrintSubnets(const std::vector<SubnetRow>& rows) {
@@ -135,7 +167,10 @@ int Counters(const Context& context, const CounterChoice& choice) {
     PrintJson(*rows, choice);
     return kOk;
   }
-  if (choice.reasons) PrintReasons(rows->reasons);
+  if (choice.reasons) {
+    PrintReasons(rows->reasons);
+    PrintDetours(rows->detours);
+  }
   if (choice.reasons && choice.subnets) fmt::print("\n");
   if (choice.subnets) PrintSubnets(rows->subnets);
   return kOk;

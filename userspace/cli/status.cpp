@@ -12,6 +12,7 @@
 #include "maps/abi/names.h"
 #include "maps/abi/set.h"
 #include "maps/abi/way.h"
+#include "maps/array_map_view.h"
 #include "maps/keyed_map_view.h"
 #include "maps/pinned_map.h"
 #include "userspace/cli/attached.h"
@@ -48,6 +49,8 @@ struct NodeStatus {
   std::uint32_t generation = 0;
   std::uint32_t hz = 0;
   int layout = 0;
+  bool fast_path = false;
+  std::uint32_t epoch = 0;
   std::vector<DeviceStatus> devices;
   std::vector<TableStatus> tables;
   std::vector<Part> processes;  // empty: the configuration translates no calls
@@ -120,6 +123,12 @@ Result<NodeStatus> Collect(const Context& context) {
   if (!generation) return std::unexpected(generation.error());
   if (!config) return std::unexpected(config.error());
   if (!layout) return std::unexpected(layout.error());
+  const auto epoch = pins.Open<maps::ArrayMapView<nx_epoch>>("nx_epoch");
+  if (!epoch) return std::unexpected(epoch.error());
+  const auto ways = epoch->At(0);
+  if (!ways) return std::unexpected(ways.error());
+  status.fast_path = ways->enabled != 0;
+  status.epoch = ways->number;
   status.generation = *generation;
   status.hz = config->hz;
   status.layout = layout->value_or(0);
@@ -137,6 +146,11 @@ Result<NodeStatus> Collect(const Context& context) {
   if (!tproxy) return std::unexpected(std::move(tproxy).error());
   status.tproxy = *std::move(tproxy);
   return status;
+}
+
+std::string FastPathText(const NodeStatus& status) {
+  if (!status.fast_path) return "off";
+  return status.running ? "on" : "suspended";  // nobody watches the routes
 }
 
 Json ToJson(const NodeStatus& status) {
@@ -160,6 +174,8 @@ Json ToJson(const NodeStatus& status) {
           {"layout", status.layout},
           {"hz", status.hz},
           {"degraded", status.degraded()},
+          {"fastPath", FastPathText(status)},
+          {"routeEpoch", status.epoch},
           {"devices", std::move(devices)},
           {"tables", std::move(tables)},
           {"processes", ToJson(status.processes)},
@@ -170,7 +186,8 @@ void PrintTables(const NodeStatus& status) {
   const std::string pid = status.pid ? fmt::format(" (pid {})", *status.pid) : "";
   fmt::print("natrixd     {}\n",
              status.running ? "running" + pid : "not running; the datapath is loaded and works on");
-  fmt::print("attached by {}\ngeneration  {}\n\n", status.method, status.generation);
+  fmt::print("attached by {}\ngeneration  {}\nfast path   {}, route epoch {}\n\n", status.method,
+             status.generation, FastPathText(status), status.epoch);
   TextTable devices({{"DEVICE"}, {"IFINDEX", Align::kRight}, {"ROLE"}, {"INGRESS"}, {"EGRESS"}});
   const auto program = [](std::uint32_t id) {
     return id == 0 ? std::string("MISSING") : fmt::format("prog {}", id);

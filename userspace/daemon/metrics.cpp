@@ -15,6 +15,7 @@
 #include "maps/flow_half.h"
 #include "maps/keyed_map_view.h"
 #include "userspace/model/address.h"
+#include "userspace/model/detour_text.h"
 #include "userspace/model/reason_text.h"
 
 namespace natrix::daemon {
@@ -92,6 +93,7 @@ class Metrics : public prometheus::Collectable {
     std::vector<MetricFamily> families;
     bool up = AddSubnets(families);
     up &= AddReasons(families);
+    up &= AddDetours(families);
     up &= AddFlows(families);
     up &= AddGeneration(families);
     families.push_back(Gauge("natrix_up", "Whether the datapath's maps could be read."));
@@ -140,6 +142,17 @@ class Metrics : public prometheus::Collectable {
     }
     families.push_back(std::move(packets));
     families.push_back(std::move(bytes));
+    return true;
+  }
+
+  bool AddDetours(std::vector<MetricFamily>& families) const {
+    const auto sums = maps_.Detours();
+    if (!sums) return false;
+    auto packets = Counter("natrix_detours_total",
+                           "Packets of established flows that went through the stack, and why.");
+    for (unsigned detour = 0; detour < sums->size(); ++detour)
+      Add(packets, {{"detour", model::DetourTextOf(detour).name}}, (*sums)[detour].packets);
+    families.push_back(std::move(packets));
     return true;
   }
 

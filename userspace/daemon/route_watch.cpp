@@ -84,18 +84,21 @@ Result<> RouteWatch::Start(const maps::FdOf& fd_of, int jiffies_fd, std::uint32_
   // Nobody watched since.
   epoch_ = {
       .number = before->number + 1, .until = 0, .refresh = kRefreshSeconds * hz, .enabled = 0};
-  if (auto done = ReadRoutes(); !done) return done;
+  if (auto done = ReadTables(); !done) return done;
   timer_.ArmEvery(kPeriod);
   return {};
 }
 
-Result<> RouteWatch::ReadRoutes() {
+Result<> RouteWatch::ReadTables() {
   auto socket = Rtnetlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   auto done = socket->Dump(
       RTM_GETROUTE, rtmsg{}, [&](const nlmsghdr& message) { TakeRoute(message); },
       [&] { mtu_.clear(); });
   if (!done) return Fail(std::move(done).error(), "list routes");
+  done =
+      socket->Dump(RTM_GETNEIGH, ndmsg{}, [&](const nlmsghdr& message) { TakeNeighbour(message); });
+  if (!done) return Fail(std::move(done).error(), "list neighbours");
   return {};
 }
 
@@ -105,7 +108,7 @@ bool RouteWatch::OnNetlink() {
   auto complete = netlink_.Drain([&](const nlmsghdr& message) { moves |= Moves(message); });
   if (!complete || !*complete) {
     moves = true;
-    if (auto done = ReadRoutes(); !done) log_.error("routes {}", done.error().ToString());
+    if (auto done = ReadTables(); !done) log_.error("routes {}", done.error().ToString());
     mtu_lowered_ = true;
   }
   if (moves) {
@@ -190,7 +193,6 @@ bool RouteWatch::TakeNeighbour(const nlmsghdr& message) {
     return true;
   }
   const auto [known, is_new] = neighbours_.emplace(who, *where);
-  // What was there before this process came was taught to flows of an older epoch.
   if (is_new || known->second == *where) return false;
   known->second = *where;
   return true;

@@ -52,7 +52,7 @@ class RouteWatch {
 
   RouteWatch(Rtnetlink netlink, Timer timer, spdlog::logger& log)
       : log_(log), netlink_(std::move(netlink)), timer_(std::move(timer)) {}
-  Result<> ReadRoutes();
+  Result<> ReadTables();
   bool Moves(const nlmsghdr& message);
   bool TakeRoute(const nlmsghdr& message);
   bool TakeNeighbour(const nlmsghdr& message);
