@@ -17,9 +17,8 @@ std::string Thousands(std::uint32_t flows) {
 
 PacketCase Established(Family family, std::uint32_t flows) {
   const Names& names = NamesOf(family);
-  const std::uint32_t ports = 1U << kPortBits;
   std::uint32_t destinations = 1;
-  while (destinations * ports < flows) destinations *= 2;
+  while (destinations << kFlowBits < flows) destinations *= 2;
   return {.id = "masquerade-" + Thousands(flows),
           .title = fmt::format("established masquerade, {} flows", Thousands(flows)),
           .floor = LaneKind::kT,

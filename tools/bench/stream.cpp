@@ -117,7 +117,7 @@ bench_order OrderOf(const Stream& stream, const std::string& src_mac, const std:
   // Towards one destination, senders make the flows that source ports cannot.
   order.src_shift = stream.destinations == 1 ? kPortBits : 0;
   order.src_mask = kSenders - 1;
-  order.dst_shift = kPortBits;
+  order.dst_shift = kFlowBits;
   order.dst_mask = stream.destinations - 1;
   order.flows = stream.flows;
   return order;

@@ -23,6 +23,8 @@ struct Stream {
 
 inline constexpr std::uint32_t kSenders = 64;
 inline constexpr std::uint32_t kPortBits = 15;  // source ports of one sender
+// Flows to one destination, where there are several: they share the ports that masquerade may give.
+inline constexpr std::uint32_t kFlowBits = 12;
 
 bench_order OrderOf(const Stream& stream, const std::string& src_mac, const std::string& dst_mac);
 
