@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "tests/oracle/engine.h"
+#include "tests/oracle/natrix_maps.h"
 #include "tests/oracle/rules.h"
 #include "tests/support/network.h"
 #include "tests/support/setup_error.h"
@@ -96,6 +97,7 @@ void Lane::ApplyNatrix(const std::string& yaml) {
 }
 
 void Lane::Forget() {
+  if (kind_ == LaneKind::kNatrix && daemon_.IsRunning()) oracle::ForgetFlows(daemon_.pid());
   if (!IsFloor(kind_) && kind_ != LaneKind::kNatrix)
     support::TryCommand(&wires_.node(), {"conntrack", "-F"});
 }

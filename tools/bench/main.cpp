@@ -72,7 +72,8 @@ void Settle(Arguments& arguments, const CLI::App& app) {
   if (arguments.family == 4) options.families = {Family::kIpv4};
   if (arguments.family == 6) options.families = {Family::kIpv6};
   if (app.count("--rounds") == 0) options.rounds = options.full ? 11 : options.tiny ? 2 : 5;
-  if (app.count("--packets") == 0) options.packets = options.full ? 262144 : 65536;
+  if (app.count("--packets") == 0)
+    options.packets = options.full ? 262144 : options.tiny ? 4096 : 65536;
   options.progress = [](const std::string& line) { fmt::print(stderr, "bench: {}\n", line); };
 }
 
