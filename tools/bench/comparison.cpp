@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <future>
+#include <utility>
 
 namespace natrix::bench {
 namespace {
@@ -38,15 +40,21 @@ bool Options::Wants(const std::string& area) const {
   return only.empty() || std::ranges::find(only, area) != only.end();
 }
 
-Comparison::Comparison(const Options& options, const model::Config& config,
-                       std::vector<LaneKind> lanes)
-    : options_(options) {
-  for (const LaneKind kind : lanes) {
-    const bool broken = options.break_lane == NameOf(kind);
-    auto lane =
-        std::make_unique<Lane>(kind, LaneOptions{.fast_path = options.fast_path, .broken = broken});
+// Namespaces are made side by side: the kernel takes up to a second to notice a device's carrier.
+// Daemons are started by this thread, whose end they do not outlive.
+void Comparison::Add(const std::string& setting, const model::Config& config,
+                     const std::vector<LaneKind>& kinds) {
+  std::vector<std::future<std::unique_ptr<Lane>>> coming;
+  for (const LaneKind kind : kinds) {
+    const LaneOptions options{.fast_path = options_.fast_path,
+                              .broken = options_.break_lane == NameOf(kind)};
+    coming.push_back(std::async(std::launch::async,
+                                [kind, options] { return std::make_unique<Lane>(kind, options); }));
+  }
+  for (auto& one : coming) {
+    std::unique_ptr<Lane> lane = one.get();
     lane->Apply(config);
-    lanes_.emplace(kind, std::move(lane));
+    lanes_.emplace(std::pair(setting, lane->kind()), std::move(lane));
   }
 }
 
@@ -54,12 +62,14 @@ Passage& Comparison::PassageOf(std::size_t number, const PacketCase& one, LaneKi
   const auto found = passages_.find({number, kind});
   if (found != passages_.end()) return found->second;
   const bool plain = !Translates(kind);
+  Stream stream = one.stream;
+  if (plain && !one.floors_to.empty()) stream.dst = one.floors_to;
   Passage passage{
       .from = one.from,
       .to = one.to,
-      .order = lane(kind).wires().Order(one.from, one.stream),
+      .order = lane(one.setting, kind).wires().Order(one.from, stream),
       .wanted = WantedOf(plain ? one.plain_src : one.src, plain ? one.plain_dst : one.dst),
-      .back = WantedOf(one.plain_dst, one.plain_src)};
+      .back = WantedOf(one.called, one.plain_src)};
   return passages_.emplace(Key{number, kind}, passage).first->second;
 }
 
@@ -81,12 +91,13 @@ void Comparison::Establish(const PacketCase& one, Lane& lane, Passage& passage,
 void Comparison::Take(std::size_t number, const PacketCase& one, LaneKind kind,
                       LaneResult& result) {
   Passage& passage = PassageOf(number, one, kind);
-  Lane& node = lane(kind);
+  Lane& node = lane(one.setting, kind);
   if (one.established)
     Establish(one, node, passage, result);
   else
     node.Forget();
-  const Sample sample = gauge_->Send(node.wires(), passage, options_.packets);
+  const Sample sample =
+      gauge_->Send(node.wires(), passage, one.packets != 0 ? one.packets : options_.packets);
   result.samples.push_back(sample.ns_per_packet);
   result.delivered = std::min(result.delivered, sample.delivered());
   if (const std::string objection = Objection(sample); result.refused.empty() && !objection.empty())

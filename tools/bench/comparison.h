@@ -34,11 +34,15 @@ struct Options {
 struct PacketCase {
   std::string id;
   std::string title;
+  std::string setting;  // whose configuration; see Comparison::Add
   LaneKind floor = LaneKind::kK;
   std::vector<LaneKind> lanes;
   bench_place from = BENCH_NEAR;
   bench_place to = BENCH_FAR;
   Stream stream;
+  std::string floors_to;      // where floors' packets go instead of stream.dst, unless empty
+  std::string called;         // the prefix that senders call, and are answered from
+  std::uint32_t packets = 0;  // of one sample; 0: as the options say
   // Prefixes of what arrives: as it was sent, where nothing translates; and translated.
   std::string plain_src;
   std::string plain_dst;
@@ -50,13 +54,16 @@ struct PacketCase {
 
 class Comparison {
  public:
-  // Lanes under one configuration.
-  Comparison(const Options& options, const model::Config& config, std::vector<LaneKind> lanes);
+  explicit Comparison(const Options& options) : options_(options) {}
+
+  // Lanes under one configuration.  Cases name it by `setting`.
+  void Add(const std::string& setting, const model::Config& config,
+           const std::vector<LaneKind>& kinds);
 
   // Runs all of them, interleaved: round by round, in each round case by case, in each case lane by
   // lane, beginning with another one each time.
   void Run(const std::vector<PacketCase>& cases, Results& results);
-  Lane& lane(LaneKind kind) { return *lanes_.at(kind); }
+  Lane& lane(const std::string& setting, LaneKind kind) { return *lanes_.at({setting, kind}); }
 
  private:
   using Key = std::pair<std::size_t, LaneKind>;  // of cases
@@ -67,7 +74,7 @@ class Comparison {
 
   const Options& options_;
   std::optional<Gauge> gauge_;  // only while packets are sent: daemons are not held on its CPU
-  std::map<LaneKind, std::unique_ptr<Lane>> lanes_;
+  std::map<std::pair<std::string, LaneKind>, std::unique_ptr<Lane>> lanes_;
   std::map<Key, Passage> passages_;
 };
 

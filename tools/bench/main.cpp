@@ -57,7 +57,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--json", arguments.json, "write everything measured to this file");
   app.add_option("--family", arguments.family, "4 or 6; both without")
       ->check(CLI::IsMember({4, 6}));
-  app.add_option("--only", options.only, "areas: masquerade")->delimiter(',');
+  app.add_option("--only", options.only, "areas: masquerade, pod, services")->delimiter(',');
   app.add_option("--cpu", options.cpu, "the CPU that packets are sent and worked on");
   app.add_option("--rounds", options.rounds, "rounds of each case")->check(CLI::Range(1, 1000));
   app.add_option("--packets", options.packets, "packets of each sample")
@@ -74,7 +74,11 @@ void Settle(Arguments& arguments, const CLI::App& app) {
   if (app.count("--rounds") == 0) options.rounds = options.full ? 11 : options.tiny ? 2 : 5;
   if (app.count("--packets") == 0)
     options.packets = options.full ? 262144 : options.tiny ? 4096 : 65536;
-  options.progress = [](const std::string& line) { fmt::print(stderr, "bench: {}\n", line); };
+  const auto start = std::chrono::steady_clock::now();
+  options.progress = [start](const std::string& line) {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    fmt::print(stderr, "bench: {:6.1f} s  {}\n", passed.count(), line);
+  };
 }
 
 int Report(const Arguments& arguments, const std::string& command, const Results& results) {
@@ -110,7 +114,8 @@ int Main(int argc, char** argv) {
   // natrixd must not see the machine's own processes call Services.
   const support::OwnCgroup cgroup;
   Results results;
-  MeasureMasquerade(arguments.options, results);
+  for (const auto& measure : {MeasureMasquerade, MeasurePod, MeasureServices})
+    measure(arguments.options, results);
   return Report(arguments, command, results);
 }
 

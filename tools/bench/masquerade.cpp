@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "tools/bench/areas.h"
 #include "tools/bench/setting.h"
 
@@ -28,13 +30,14 @@ PacketCase Established(Family family, std::uint32_t flows) {
                      .dst = names.outside,
                      .destinations = destinations,
                      .flows = flows},
+          .called = names.outside_net,
           .plain_src = names.pods_net,
           .plain_dst = names.outside_net,
           .src = names.node,
           .dst = names.outside_net};
 }
 
-PacketCase New(Family family) {
+PacketCase New(const Options& options, Family family) {
   PacketCase one = Established(family, 0);
   one.id = "masquerade-new";
   one.title = "new masqueraded flow";
@@ -42,17 +45,18 @@ PacketCase New(Family family) {
   one.lanes = {LaneKind::kK, LaneKind::kLegacy, LaneKind::kIptablesNft, LaneKind::kNft,
                LaneKind::kNatrix};
   one.stream.destinations = 1024;
+  one.packets = std::min<std::uint32_t>(options.packets, 50000);  // fewer than maxEmbryos
   one.established = false;
   return one;
 }
 
-PacketCase PassThrough(Family family) {
+PacketCase PassThrough(const Options& options, Family family) {
   const Names& names = NamesOf(family);
   PacketCase one = Established(family, 1000);
   one.id = "pass-through";
   one.title = "none of ours, 1k flows";
   one.floor = LaneKind::kK;
-  one.lanes = New(family).lanes;
+  one.lanes = New(options, family).lanes;
   one.stream.src = names.strangers;
   one.plain_src = one.src = names.strangers_net;
   one.answered = false;
@@ -68,10 +72,12 @@ void MeasureMasquerade(const Options& options, Results& results) {
     cases.push_back(Established(family, 1000));
     if (options.tiny) continue;
     cases.push_back(Established(family, 32000));
-    cases.push_back(New(family));
-    cases.push_back(PassThrough(family));
+    cases.push_back(New(options, family));
+    cases.push_back(PassThrough(options, family));
   }
-  Comparison(options, KubeOvnConfig(), kLanes).Run(cases, results);
+  Comparison comparison(options);
+  comparison.Add("", KubeOvnConfig(), kLanes);
+  comparison.Run(cases, results);
 }
 
 }  // namespace natrix::bench

@@ -4,6 +4,8 @@
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
 
+#include <mutex>
+
 #include "bench.skel.h"
 #include "tests/support/network.h"
 #include "tests/support/process.h"
@@ -25,6 +27,14 @@ constexpr char kPodDeviceMac[] = "02:00:00:00:01:01";
 constexpr char kUplinkMac[] = "02:00:00:00:01:02";
 constexpr char kPodPortMac[] = "02:00:00:00:01:03";
 
+// One at a time: a namespace is born in a child that waits for the end of a pipe, of which another
+// one, born meanwhile, would hold a copy.
+Namespace Born(const std::string& name) {
+  static std::mutex one;
+  const std::lock_guard<std::mutex> lock(one);
+  return Namespace(name);
+}
+
 void Gro(const Namespace& ns, const char* device) {
   support::RunCommand(&ns, {"ethtool", "-K", device, "gro", "on"});
 }
@@ -43,7 +53,10 @@ void Wires::Close::operator()(bench_bpf* bpf) const { bench_bpf::destroy(bpf); }
 void Wires::Close::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
 Wires::Wires(const std::string& name, bool packets)
-    : node_(name + "/node"), near_(name + "/near"), far_(name + "/far"), pod_(name + "/pod") {
+    : node_(Born(name + "/node")),
+      near_(Born(name + "/near")),
+      far_(Born(name + "/far")),
+      pod_(Born(name + "/pod")) {
   support::MakeRouter(node_);
   Connect(packets);
   Address();
