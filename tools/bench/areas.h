@@ -12,5 +12,13 @@ void MeasureMasquerade(const Options& options, Results& results);
 void MeasurePod(const Options& options, Results& results);
 // First packets to one of many Services.
 void MeasureServices(const Options& options, Results& results);
+// Established packets under ten and under thousands of prefixes, policies and Services.
+void MeasureGrowth(const Options& options, Results& results);
+// How long a large configuration takes until it is in force.
+void MeasureLoads(const Options& options, Results& results);
+// Established flows while the table is full and new ones keep coming.
+void MeasureFlood(const Options& options, Results& results);
+// Real sockets: connections, requests, bulk.
+void MeasureTcp(const Options& options, Results& results);
 
 }  // namespace natrix::bench

@@ -45,8 +45,10 @@ class Gauge {
   // The same with every packet sent back by the sink, so that flows are seen in both directions.
   Sample Echo(const Wires& wires, Passage& passage, std::uint32_t packets) const;
 
- private:
+  // CPU time of this thread, and of this CPU's ksoftirqd.
   std::uint64_t CpuNs() const;
+
+ private:
   Sample Run(const Wires& wires, Passage& passage, std::uint32_t packets, bool echo) const;
 
   int cpu_;

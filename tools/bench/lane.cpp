@@ -91,9 +91,14 @@ void Lane::ApplyNatrix(const std::string& yaml) {
     daemon_.Signal(SIGHUP);
     return daemon_.WaitForLine(" reload ok ", kPatience, so_far);
   }
-  const std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get());
-  daemon_ = support::Process(&wires_.node(), {oracle::ProgramPath("natrixd"), "--config", path});
+  daemon_ = support::Process(&wires_.node(), {oracle::ProgramPath("natrixd"), "--config", File()});
   daemon_.WaitForLine(" ready ", kPatience);
+}
+
+std::string Lane::File() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get()); }
+
+void Lane::Check() const {
+  MustRun(wires_.node(), {oracle::ProgramPath("natrix"), "check", File()}, {});
 }
 
 void Lane::Forget() {

@@ -40,9 +40,13 @@ class Lane {
   pid_t daemon() const { return daemon_.pid(); }
   // Connections are forgotten, where somebody can be told to.
   void Forget();
+  // natrixd with this file: started, or told to take it over, until it has.
   void ApplyNatrix(const std::string& text);
+  // `natrix check` of the file in force: reading it, and nothing else.
+  void Check() const;
 
  private:
+  std::string File() const;
   void ApplyIptables(const model::Config& config);
 
   LaneKind kind_;

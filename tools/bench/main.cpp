@@ -57,7 +57,9 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--json", arguments.json, "write everything measured to this file");
   app.add_option("--family", arguments.family, "4 or 6; both without")
       ->check(CLI::IsMember({4, 6}));
-  app.add_option("--only", options.only, "areas: masquerade, pod, services")->delimiter(',');
+  app.add_option("--only", options.only,
+                 "areas: masquerade, pod, services, growth, loads, flood, tcp")
+      ->delimiter(',');
   app.add_option("--cpu", options.cpu, "the CPU that packets are sent and worked on");
   app.add_option("--rounds", options.rounds, "rounds of each case")->check(CLI::Range(1, 1000));
   app.add_option("--packets", options.packets, "packets of each sample")
@@ -114,7 +116,8 @@ int Main(int argc, char** argv) {
   // natrixd must not see the machine's own processes call Services.
   const support::OwnCgroup cgroup;
   Results results;
-  for (const auto& measure : {MeasureMasquerade, MeasurePod, MeasureServices})
+  for (const auto& measure : {MeasureMasquerade, MeasurePod, MeasureServices, MeasureGrowth,
+                              MeasureLoads, MeasureFlood, MeasureTcp})
     measure(arguments.options, results);
   return Report(arguments, command, results);
 }

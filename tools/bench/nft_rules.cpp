@@ -88,6 +88,7 @@ std::string ServicesText(const Config& config, Family family) {
   ServiceText services;
   for (std::size_t i = 0; i < config.services.size(); ++i)
     AddService(services, config, *config.services[i], i, family);
+  if (services.elements.empty()) return {};
   const char* ip = FamilyWord(family);
   return fmt::format(
       "table {} kube-proxy {{\n"

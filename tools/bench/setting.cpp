@@ -11,6 +11,7 @@ namespace natrix::bench {
 namespace {
 
 using model::Address;
+using model::Prefix;
 using model::Service;
 using model::ServiceEndpoint;
 
@@ -53,6 +54,38 @@ ServiceEndpoint EndpointOf(const std::string& v4, const std::string& v6, const c
   return {.addresses = {ParseAddress(v4), ParseAddress(v6)}, .port = 8080, .node_name = node};
 }
 
+constexpr std::uint32_t kPoliciesOfSubnet = 1000;
+
+// Not where any stream goes: 20.0.0.0/8 and 2001:db8:ff00::/40.  Lengths as a feed of addresses
+// has them: mostly /24, some /28, a few /20.
+Prefix PolicyTarget(Family family, std::uint32_t number) {
+  const int length = number % 10 == 0 ? 20 : number % 4 == 0 ? 28 : 24;
+  const std::string text =
+      family == Family::kIpv4
+          ? fmt::format("{}.{}.{}.0/{}", 20 + (number >> 12), number >> 4 & 255, (number & 15) << 4,
+                        length)
+          : fmt::format("2001:db8:ff{:02x}:{:x}::/{}", number >> 16, number & 0xffff, 36 + length);
+  return Prefix::Parse(text)->WithoutHostBits();
+}
+
+model::PolicyRule PolicyFor(std::vector<Prefix> destinations) {
+  std::string text;
+  for (const Prefix& one : destinations) text += (text.empty() ? "" : ",") + one.ToString();
+  return {.src_ips = {},
+          .dst_ips = std::move(text),
+          .sources = {},
+          .destinations = std::move(destinations),
+          .action = model::PolicyAction::kForward};
+}
+
+model::Subnet ExtraSubnet(std::uint32_t number) {
+  const std::uint32_t n = number / kPoliciesOfSubnet;
+  return {.name = fmt::format("extra{}", n),
+          .cidrs = {*Prefix::Parse(fmt::format("10.{}.0.0/16", 24 + n)),
+                    *Prefix::Parse(fmt::format("fd00:10:{:x}::/112", 0x100 + n))},
+          .nat_outgoing = true};
+}
+
 }  // namespace
 
 const Names& NamesOf(Family family) {
@@ -87,6 +120,49 @@ model::Config ServicesConfig(std::uint32_t count, std::uint32_t endpoints) {
                                                 EndpointAddress(Family::kIpv6, next), "node2"));
     config.services.emplace_back(std::move(service));
   }
+  return config;
+}
+
+model::Config OnlyServicesOf(const model::Config& config, Family family) {
+  const auto other = [&](const Address& address) { return address.family() != family; };
+  model::Config one = config;
+  for (model::Shared<Service>& shared : one.services) {
+    Service& service = shared.Edit();
+    std::erase_if(service.cluster_ips, other);
+    for (ServiceEndpoint& endpoint : service.endpoints[0]) std::erase_if(endpoint.addresses, other);
+  }
+  return one;
+}
+
+model::Config EmptyConfig() { return Bare(); }
+
+model::Config PrefixesConfig(std::uint32_t count) {
+  model::Config config = KubeOvnConfig();
+  model::Subnet wide{.name = "wide", .cidrs = {}, .nat_outgoing = true};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    wide.cidrs.push_back(*Prefix::Parse(fmt::format("10.{}.{}.0/24", 24 + (i >> 8), i & 255)));
+    wide.cidrs.push_back(*Prefix::Parse(fmt::format("fd00:10:24:{:x}::/64", i)));
+  }
+  config.subnets.push_back(std::move(wide));
+  return config;
+}
+
+model::Config PoliciesConfig(std::uint32_t count) {
+  model::Config config = KubeOvnConfig();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (i % kPoliciesOfSubnet == 0 && i > 0) config.subnets.push_back(ExtraSubnet(i));
+    model::Subnet& subnet = i < kPoliciesOfSubnet ? config.subnets.front() : config.subnets.back();
+    for (const Family family : model::kFamilies)
+      subnet.policies.push_back(PolicyFor({PolicyTarget(family, i)}));
+  }
+  return config;
+}
+
+model::Config BigSetConfig(std::uint32_t count, Family family) {
+  model::Config config = KubeOvnConfig();
+  std::vector<Prefix> targets;
+  for (std::uint32_t i = 0; i < count; ++i) targets.push_back(PolicyTarget(family, i));
+  config.subnets.front().policies = {PolicyFor(std::move(targets))};
   return config;
 }
 

@@ -31,6 +31,17 @@ model::Config KubeOvnConfig();
 // `count` Services, number 1 to count, each with as many endpoints at other nodes, of both
 // families.
 model::Config ServicesConfig(std::uint32_t count, std::uint32_t endpoints);
+// The same configuration with one family's Services only.
+model::Config OnlyServicesOf(const model::Config& config, Family family);
+// Kube-OVN's with a subnet of `count` more prefixes of each family.
+model::Config PrefixesConfig(std::uint32_t count);
+// Kube-OVN's with `count` NAT policies of each family, up to 1,000 on a subnet; the first subnet is
+// that of Names::pods.  None is about where the streams go.
+model::Config PoliciesConfig(std::uint32_t count);
+// Kube-OVN's with one NAT policy of `count` destinations: one large ipset.
+model::Config BigSetConfig(std::uint32_t count, Family family);
+// A node without anything to do.
+model::Config EmptyConfig();
 // One Service, number 1, whose endpoint is the local pod.
 model::Config PodServiceConfig();
 // ClusterIP of a Service by its number, and the port of all of them.
