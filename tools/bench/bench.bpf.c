@@ -77,12 +77,19 @@ int bench_make(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	__u32 n = order.at;
-	__u16 src = order.src_low + ((n >> order.src_shift) & order.src_mask);
 	__u16 dst = order.dst_low + ((n >> order.dst_shift) & order.dst_mask);
-	__u16 port = order.sport + (n & order.port_mask);
-	__u32 changed = (__u32)src + dst;
+	__u16 src, port;
+	__u32 changed;
 
-	order.at = order.flows && n + 1 >= order.flows ? 0 : n + 1;
+	if (order.every && order.made % order.every == 0) {
+		n = order.fresh++;
+		dst = BENCH_FRESH_LOW + ((n >> 12) & 0x3ff);
+	} else {
+		order.at = order.flows && n + 1 >= order.flows ? 0 : n + 1;
+	}
+	src = order.src_low + ((n >> order.src_shift) & order.src_mask);
+	port = order.sport + (n & order.port_mask);
+	changed = (__u32)src + dst;
 	order.made++;
 	if (order.is_v6) {
 		struct frame_v6 *f = data;

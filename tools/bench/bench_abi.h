@@ -18,6 +18,8 @@ struct bench_order {
   __u64 made;  /* packets so far; written by the generator */
   __u32 at;    /* the next flow's number; written by the generator */
   __u32 flows; /* numbers from 0 to below it, in turn; 0: none twice */
+  __u32 every; /* each of that many packets is of a new flow instead; 0: none */
+  __u32 fresh; /* such a flow's number; written by the generator */
   __u32 port_mask;
   __u32 src_shift;
   __u32 src_mask;
@@ -32,6 +34,10 @@ struct bench_order {
   __u8 pad[5];
   __u8 frame[BENCH_FRAME_V6]; /* both checksums 0 */
 };
+
+/* New flows amid others go to addresses of the upper half, BENCH_FRESH_LOW + (fresh >> 12 & 0x3ff).
+ */
+#define BENCH_FRESH_LOW 0x8000
 
 /* What a packet must look like where it arrives.  An IPv4 address is the second
  * half's first four bytes, the rest 0.

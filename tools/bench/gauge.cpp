@@ -115,6 +115,7 @@ Sample Gauge::Run(const Wires& wires, Passage& passage, std::uint32_t packets, b
   const std::uint64_t after = CpuNs();
   Sample sample{.sent = bss.order.made};
   passage.order.at = bss.order.at;
+  passage.order.fresh = bss.order.fresh;
   // Whatever is left to ksoftirqd arrives soon; what does not within a millisecond was lost.
   std::vector<bench_seen> seen = SeenAt(wires, passage.to);
   const auto here = static_cast<std::size_t>(cpu_);

@@ -7,7 +7,7 @@
 namespace natrix::bench {
 namespace {
 
-// One flow in a thousand of one natrix; the same of another natrix, with more rules.
+// The same packets through several natrix, which have more and more rules.
 PacketCase Masqueraded(Family family, const std::string& what, std::uint32_t count) {
   const Names& names = NamesOf(family);
   return {.id = fmt::format("{}-{}", what, count),

@@ -137,13 +137,9 @@ model::Config OnlyServicesOf(const model::Config& config, Family family) {
 model::Config EmptyConfig() { return Bare(); }
 
 model::Config PrefixesConfig(std::uint32_t count) {
-  model::Config config = KubeOvnConfig();
-  model::Subnet wide{.name = "wide", .cidrs = {}, .nat_outgoing = true};
-  for (std::uint32_t i = 0; i < count; ++i) {
-    wide.cidrs.push_back(*Prefix::Parse(fmt::format("10.{}.{}.0/24", 24 + (i >> 8), i & 255)));
-    wide.cidrs.push_back(*Prefix::Parse(fmt::format("fd00:10:24:{:x}::/64", i)));
-  }
-  config.subnets.push_back(std::move(wide));
+  model::Config config = BigSetConfig(count, Family::kIpv4);
+  const model::Config other = BigSetConfig(count, Family::kIpv6);
+  config.subnets.front().policies.push_back(other.subnets.front().policies.front());
   return config;
 }
 

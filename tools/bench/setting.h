@@ -33,12 +33,12 @@ model::Config KubeOvnConfig();
 model::Config ServicesConfig(std::uint32_t count, std::uint32_t endpoints);
 // The same configuration with one family's Services only.
 model::Config OnlyServicesOf(const model::Config& config, Family family);
-// Kube-OVN's with a subnet of `count` more prefixes of each family.
+// Kube-OVN's with one NAT policy of each family with `count` destinations: a large ipset.
 model::Config PrefixesConfig(std::uint32_t count);
 // Kube-OVN's with `count` NAT policies of each family, up to 1,000 on a subnet; the first subnet is
 // that of Names::pods.  None is about where the streams go.
 model::Config PoliciesConfig(std::uint32_t count);
-// Kube-OVN's with one NAT policy of `count` destinations: one large ipset.
+// The same of one family.
 model::Config BigSetConfig(std::uint32_t count, Family family);
 // A node without anything to do.
 model::Config EmptyConfig();
