@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/bench/comparison.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+namespace natrix::bench {
+namespace {
+
+// Rounds are what natrix' expiry and other people's timers fall into; a sample that lost packets
+// says why.
+std::string Objection(const Sample& sample) {
+  if (sample.sent == 0) return "nothing was sent";
+  if (sample.delivered() < kLeastDelivered)
+    return fmt::format("{:.2f} % arrived as they should, {} of {} with other addresses or checksum",
+                       100 * sample.delivered(), sample.wrong, sample.sent);
+  if (sample.astray * 100 > sample.sent)
+    return fmt::format("{} of {} were worked on by another CPU", sample.astray, sample.sent);
+  return {};
+}
+
+bool Translates(LaneKind kind) { return !IsFloor(kind); }
+
+Measured BeginningOf(const PacketCase& one) {
+  Measured measured{.id = one.id,
+                    .title = one.title,
+                    .family = one.stream.family == Family::kIpv4 ? 4 : 6,
+                    .unit = "ns/packet",
+                    .floor = NameOf(one.floor)};
+  for (const LaneKind kind : one.lanes) measured.Lane(NameOf(kind));
+  return measured;
+}
+
+}  // namespace
+
+bool Options::Wants(const std::string& area) const {
+  return only.empty() || std::ranges::find(only, area) != only.end();
+}
+
+// Namespaces are made side by side: the kernel takes up to a second to notice a device's carrier.
+// Daemons are started by this thread, whose end they do not outlive.
+void Comparison::Add(const std::string& setting, const model::Config& config,
+                     const std::vector<LaneKind>& kinds) {
+  std::vector<std::future<std::unique_ptr<Lane>>> coming;
+  for (const LaneKind kind : kinds) {
+    const LaneOptions options{.fast_path = options_.fast_path,
+                              .broken = options_.break_lane == NameOf(kind)};
+    coming.push_back(std::async(std::launch::async,
+                                [kind, options] { return std::make_unique<Lane>(kind, options); }));
+  }
+  for (auto& one : coming) {
+    std::unique_ptr<Lane> lane = one.get();
+    lane->Apply(config);
+    lanes_.emplace(std::pair(setting, lane->kind()), std::move(lane));
+  }
+}
+
+Passage& Comparison::PassageOf(std::size_t number, const PacketCase& one, LaneKind kind) {
+  const auto found = passages_.find({number, kind});
+  if (found != passages_.end()) return found->second;
+  const bool plain = !Translates(kind);
+  Stream stream = one.stream;
+  if (plain && !one.floors_to.empty()) stream.dst = one.floors_to;
+  Passage passage{
+      .from = one.from,
+      .to = one.to,
+      .order = lane(one.setting, kind).wires().Order(one.from, stream),
+      .wanted = WantedOf(plain ? one.plain_src : one.src, plain ? one.plain_dst : one.dst),
+      .back = WantedOf(one.called, one.plain_src)};
+  return passages_.emplace(Key{number, kind}, passage).first->second;
+}
+
+// Every flow once with an answer, and once more: conntrack calls it assured then.
+void Comparison::Establish(const PacketCase& one, Lane& lane, Passage& passage,
+                           LaneResult& result) {
+  const std::uint32_t flows = one.stream.flows;
+  passage.order.at = 0;
+  if (!one.answered) {
+    gauge_->Send(lane.wires(), passage, flows);
+    return;
+  }
+  if (IsFloor(lane.kind())) return;
+  const Sample sample = gauge_->Echo(lane.wires(), passage, 2 * flows);
+  if (static_cast<double>(sample.returned) < kLeastDelivered * static_cast<double>(sample.sent))
+    result.refused = fmt::format("{} of {} answers came back", sample.returned, sample.sent);
+}
+
+void Comparison::Take(std::size_t number, const PacketCase& one, LaneKind kind,
+                      LaneResult& result) {
+  Passage& passage = PassageOf(number, one, kind);
+  Lane& node = lane(one.setting, kind);
+  if (one.established)
+    Establish(one, node, passage, result);
+  else
+    node.Forget();
+  const Sample sample =
+      gauge_->Send(node.wires(), passage, one.packets != 0 ? one.packets : options_.packets);
+  result.samples.push_back(sample.ns_per_packet);
+  result.delivered = std::min(result.delivered, sample.delivered());
+  if (const std::string objection = Objection(sample); result.refused.empty() && !objection.empty())
+    result.refused = objection;
+}
+
+void Comparison::Run(const std::vector<PacketCase>& cases, Results& results) {
+  const std::size_t first = results.cases.size();
+  for (const PacketCase& one : cases) results.cases.push_back(BeginningOf(one));
+  passages_.clear();
+  gauge_.emplace(options_.cpu);
+  for (std::uint32_t round = 0; round < options_.rounds; ++round) {
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const PacketCase& one = cases[i];
+      options_.progress(fmt::format("round {} of {}: {}, IPv{}", round + 1, options_.rounds,
+                                    one.title, results.cases[first + i].family));
+      for (std::size_t k = 0; k < one.lanes.size(); ++k) {
+        const LaneKind kind = one.lanes[(k + round) % one.lanes.size()];
+        Take(i, one, kind, results.cases[first + i].Lane(NameOf(kind)));
+      }
+    }
+  }
+  gauge_.reset();
+}
+
+}  // namespace natrix::bench

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/bench/lane.h"
+
+#include <fmt/core.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <utility>
+
+#include "tests/oracle/engine.h"
+#include "tests/oracle/natrix_maps.h"
+#include "tests/oracle/rules.h"
+#include "tests/support/network.h"
+#include "tests/support/setup_error.h"
+#include "tools/bench/nft_rules.h"
+
+namespace natrix::bench {
+namespace {
+
+using support::milliseconds;
+using support::SetupError;
+
+constexpr std::array<std::pair<LaneKind, const char*>, 8> kNames{{
+    {LaneKind::kX, "X"},
+    {LaneKind::kT, "T"},
+    {LaneKind::kP, "P"},
+    {LaneKind::kK, "K"},
+    {LaneKind::kLegacy, "legacy"},
+    {LaneKind::kIptablesNft, "iptables-nft"},
+    {LaneKind::kNft, "nft"},
+    {LaneKind::kNatrix, "natrix"},
+}};
+
+// Of natrixd and of programs that load many rules.
+constexpr milliseconds kPatience{600000};
+
+void MustRun(const support::Namespace& ns, const support::Argv& argv, const std::string& input) {
+  const support::Finished done = support::TryCommand(&ns, argv, input, kPatience);
+  if (done.status != 0) throw SetupError(support::TextOf(argv) + ": " + done.errors);
+}
+
+}  // namespace
+
+const char* NameOf(LaneKind kind) { return kNames[static_cast<std::size_t>(kind)].second; }
+
+std::optional<LaneKind> ParseLane(std::string_view name) {
+  for (const auto& [kind, text] : kNames)
+    if (name == text) return kind;
+  return std::nullopt;
+}
+
+Lane::Lane(LaneKind kind, const LaneOptions& options)
+    : kind_(kind), options_(options), wires_(NameOf(kind), options.packets) {
+  if (kind == LaneKind::kX) wires_.FloorX();
+  if (kind == LaneKind::kT) wires_.FloorT();
+  if (kind == LaneKind::kP) wires_.FloorP();
+}
+
+void Lane::Apply(const model::Config& config) {
+  if (IsFloor(kind_) || options_.broken) return;
+  if (kind_ == LaneKind::kNatrix) return ApplyNatrix(oracle::YamlText(config));
+  if (kind_ == LaneKind::kNft)
+    MustRun(wires_.node(), {"nft", "-f", "-"}, NftText(config));
+  else
+    ApplyIptables(config);
+  // A network card has verified what arrives; veth's frames say nothing, so that conntrack would
+  // verify each of them.
+  support::TrySysctl(wires_.node(), "net/netfilter/nf_conntrack_checksum", "0");
+}
+
+void Lane::ApplyIptables(const model::Config& config) {
+  const std::string backend = kind_ == LaneKind::kLegacy ? "legacy" : "nft";
+  MustRun(wires_.node(), {"ipset", "restore"}, oracle::IpsetText(config));
+  MustRun(wires_.node(), {"iptables-" + backend + "-restore"},
+          oracle::IptablesText(config, Family::kIpv4));
+  MustRun(wires_.node(), {"ip6tables-" + backend + "-restore"},
+          oracle::IptablesText(config, Family::kIpv6));
+}
+
+void Lane::ApplyNatrix(const std::string& yaml) {
+  std::string text = yaml;
+  if (!options_.fast_path.empty()) text += fmt::format("fastPath: {}\n", options_.fast_path);
+  if (!file_) file_.Reset(::memfd_create("natrix.yaml", MFD_CLOEXEC));
+  if (::ftruncate(file_.get(), 0) != 0 ||
+      ::pwrite(file_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    support::ThrowErrno("write natrix' configuration");
+  if (daemon_.IsRunning()) {
+    const std::size_t so_far = daemon_.Output().size();
+    daemon_.Signal(SIGHUP);
+    return daemon_.WaitForLine(" reload ok ", kPatience, so_far);
+  }
+  daemon_ = support::Process(&wires_.node(), {oracle::ProgramPath("natrixd"), "--config", File()});
+  daemon_.WaitForLine(" ready ", kPatience);
+}
+
+std::string Lane::File() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get()); }
+
+void Lane::Check() const {
+  MustRun(wires_.node(), {oracle::ProgramPath("natrix"), "check", File()}, {});
+}
+
+void Lane::Forget() {
+  if (kind_ == LaneKind::kNatrix && daemon_.IsRunning()) oracle::ForgetFlows(daemon_.pid());
+  if (!IsFloor(kind_) && kind_ != LaneKind::kNatrix)
+    support::TryCommand(&wires_.node(), {"conntrack", "-F"});
+}
+
+}  // namespace natrix::bench

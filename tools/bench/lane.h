@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tests/support/process.h"
+#include "tools/bench/wires.h"
+#include "userspace/base/unique_fd.h"
+#include "userspace/model/config.h"
+
+// Who translates: one node of a comparison.
+namespace natrix::bench {
+
+enum class LaneKind { kX, kT, kP, kK, kLegacy, kIptablesNft, kNft, kNatrix };
+// "X", "T", "P", "K", "legacy", "iptables-nft", "nft", "natrix": as tables and goals say.
+const char* NameOf(LaneKind kind);
+std::optional<LaneKind> ParseLane(std::string_view name);
+inline bool IsFloor(LaneKind kind) { return kind <= LaneKind::kK; }
+
+struct LaneOptions {
+  bool packets = true;    // see Wires
+  std::string fast_path;  // "on", "off": written to natrix' configuration; empty: not written
+  bool broken = false;    // translates nothing, to see that it is refused
+};
+
+class Lane {
+ public:
+  // Nothing of another lane is in its namespaces: no table, no conntrack hook, no program.
+  Lane(LaneKind kind, const LaneOptions& options);
+
+  LaneKind kind() const { return kind_; }
+  const Wires& wires() const { return wires_; }
+
+  // Puts a configuration in force, as the system in question would write it.  Floors need none.
+  void Apply(const model::Config& config);
+  // natrixd only; -1 otherwise.
+  pid_t daemon() const { return daemon_.pid(); }
+  // Connections are forgotten, where somebody can be told to.
+  void Forget();
+  // natrixd with this file: started, or told to take it over, until it has.
+  void ApplyNatrix(const std::string& text);
+  // `natrix check` of the file in force: reading it, and nothing else.
+  void Check() const;
+
+ private:
+  std::string File() const;
+  void ApplyIptables(const model::Config& config);
+
+  LaneKind kind_;
+  LaneOptions options_;
+  Wires wires_;
+  UniqueFd file_;  // natrix' configuration
+  support::Process daemon_;
+};
+
+}  // namespace natrix::bench

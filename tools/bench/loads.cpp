@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include <chrono>
+
+#include "tests/oracle/rules.h"
+#include "tools/bench/areas.h"
+#include "tools/bench/setting.h"
+
+namespace natrix::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double Milliseconds(const std::function<void()>& act) {
+  const auto start = Clock::now();
+  act();
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+int NumberOf(Family family) { return family == Family::kIpv4 ? 4 : 6; }
+
+// What is loaded, as each lane is given it.
+struct Load {
+  std::string id;
+  std::string title;
+  model::Config config;
+  std::string rival_lane;
+  std::vector<std::string> rival;  // a command that reads `rival_text`
+  std::string rival_text;
+  std::vector<std::string> rival_away;  // before each round
+};
+
+Measured& CaseFor(Results& results, const std::string& id, const std::string& title,
+                  Family family) {
+  for (Measured& measured : results.cases)
+    if (measured.id == id && measured.family == NumberOf(family)) return measured;
+  return results.cases.emplace_back(
+      Measured{.id = id, .title = title, .family = NumberOf(family), .unit = "ms"});
+}
+
+Load Services(const Options& options, Family family) {
+  const std::uint32_t count = options.tiny ? 100 : 10000;
+  Load load{.id = "load-services",
+            .title = fmt::format("{} Services x 10 endpoints from empty", count),
+            .config = OnlyServicesOf(ServicesConfig(count, 10), family),
+            .rival_lane = "legacy"};
+  const std::string program =
+      family == Family::kIpv4 ? "iptables-legacy-restore" : "ip6tables-legacy-restore";
+  load.rival = {program};
+  load.rival_text = oracle::IptablesText(load.config, family);
+  load.rival_away = {"sh", "-c",
+                     fmt::format("printf '*nat\\nCOMMIT\\n*filter\\nCOMMIT\\n' | {}", program)};
+  return load;
+}
+
+Load Prefixes(const Options& options, Family family) {
+  const std::uint32_t count = options.tiny ? 1000 : 100000;
+  Load load{.id = "load-prefixes",
+            .title = fmt::format("a set of {} prefixes from empty", count),
+            .config = BigSetConfig(count, family),
+            .rival_lane = "ipset"};
+  load.rival = {"ipset", "restore"};
+  load.rival_text = oracle::IpsetText(load.config);
+  load.rival_away = {"ipset", "destroy"};
+  return load;
+}
+
+// natrixd runs already, with nothing to do.  Its time is from SIGHUP until it says that the new
+// configuration is in force and settled, in both copies; that of `natrix check` is the reading.
+void MeasureLoad(const Options& options, const Load& load, Family family, Results& results) {
+  Comparison comparison(options);
+  comparison.Add("", EmptyConfig(), {LaneKind::kLegacy, LaneKind::kNatrix});
+  Lane& natrix = comparison.lane("", LaneKind::kNatrix);
+  const support::Namespace& rival = comparison.lane("", LaneKind::kLegacy).wires().node();
+  const std::string yaml = oracle::YamlText(load.config);
+  const std::string empty = oracle::YamlText(EmptyConfig());
+  const std::uint32_t rounds = options.full ? options.rounds : std::min(options.rounds, 3U);
+  for (std::uint32_t round = 0; round < rounds; ++round) {
+    options.progress(
+        fmt::format("round {} of {}: {}, IPv{}", round + 1, rounds, load.title, NumberOf(family)));
+    const double whole = Milliseconds([&] { natrix.ApplyNatrix(yaml); });
+    const double reading = Milliseconds([&] { natrix.Check(); });
+    natrix.ApplyNatrix(empty);
+    support::TryCommand(&rival, load.rival_away);
+    support::Finished done;
+    const double other = Milliseconds([&] {
+      done =
+          support::TryCommand(&rival, load.rival, load.rival_text, support::milliseconds(600000));
+    });
+    Measured& measured = CaseFor(results, load.id, load.title, family);
+    measured.Lane("natrix").samples.push_back(whole);
+    measured.Lane(load.rival_lane).samples.push_back(other);
+    if (done.status != 0) measured.Lane(load.rival_lane).refused = done.errors.substr(0, 200);
+    CaseFor(results, load.id + "-read", load.title + ", only read", family)
+        .Lane("natrix")
+        .samples.push_back(reading);
+  }
+}
+
+}  // namespace
+
+void MeasureLoads(const Options& options, Results& results) {
+  if (!options.Wants("loads")) return;
+  for (const Family family : options.families) {
+    // A quick run has no time for both.
+    if (!options.full && family != options.families.front()) continue;
+    MeasureLoad(options, Services(options, family), family, results);
+    MeasureLoad(options, Prefixes(options, family), family, results);
+  }
+}
+
+}  // namespace natrix::bench
