@@ -277,6 +277,15 @@ NX_GLOBAL int egress_learn(struct __sk_buff *skb,
 	return 0;
 }
 
+/* Whether nobody marked a stranger since ingress. */
+static __always_inline bool egress_passes(struct __sk_buff *skb,
+					  const struct nx_pkt *pkt)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return config && !(skb->mark & config_marks(config));
+}
+
 static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
 						     struct nx_pkt *pkt)
 {
@@ -286,6 +295,11 @@ static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
 	pkt->side = handoff_config_side(skb);
 
 	slot = handoff_find(skb, pkt);
+	if (slot && skb->tc_index & NX_SIGN_STRANGER) {
+		if (egress_passes(skb, pkt))
+			return nx_pass(pkt, NX_R_NOT_OURS);
+		slot = NULL;
+	}
 	egress_count(skb, pkt, slot);
 	if (!slot || slot->undecided)
 		return egress_slow(skb, pkt);

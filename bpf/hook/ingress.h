@@ -172,9 +172,27 @@ ingress_sent(struct __sk_buff *skb, const struct nx_pkt *pkt,
 {
 	const struct nx_flow_subnets *of = &established->flow.subnets;
 
-	if (of->from || of->to)
+	if (skb->gso_segs > 1)
 		gateway_count(skb, pkt, of->from, of->to);
+	else
+		gateway_count_one(skb, of->from, of->to);
 	return v;
+}
+
+/* Neither end is known, and nothing is remembered of flows that no rule is
+ * about.
+ */
+static __always_inline bool ingress_is_stranger(const struct nx_pkt *pkt,
+						struct nx_net from,
+						struct nx_net to)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return pkt->reason == NX_R_NOT_OURS && pkt->frag == NX_WHOLE &&
+	       is_in_no_set(from) && is_in_no_set(to) && config &&
+	       !config->services && !config->networks &&
+	       !config->calico.tunnels &&
+	       !addr_eq(&pkt->tuple.src, &pkt->tuple.dst);
 }
 
 static __always_inline enum nx_verdict
@@ -241,5 +259,7 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		return v;
 	/* Last: what is refused must be as new when it is sent again. */
 	stage_local(pkt, from, to);
+	if (ingress_is_stranger(pkt, from, to))
+		handoff_stranger(skb, pkt);
 	return NX_PASS;
 }

@@ -39,6 +39,23 @@ static __always_inline struct nx_net net_of(__u32 side,
 	return net ? *net : none;
 }
 
+static __always_inline bool is_in_no_set(struct nx_net net)
+{
+	__u64 bits;
+
+	_Static_assert(sizeof(net) == sizeof(bits), "nx_net is two words");
+	__builtin_memcpy(&bits, &net, sizeof(bits));
+	return !bits;
+}
+
+/* Every bit of the mark that a rule asks for. */
+static __always_inline __u32 config_marks(const struct nx_config *config)
+{
+	return config->mark_masquerade | config->mark_local |
+	       config->mark_policy_nat | config->mark_policy_forward |
+	       config->mark_host_port;
+}
+
 /* The subnet of a number under one copy; null: none, as 0 never is one. */
 static __always_inline struct nx_subnet *subnet_of(__u32 side, __u32 number)
 {

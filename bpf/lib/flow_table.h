@@ -219,8 +219,8 @@ NX_GLOBAL int flow_claim(const struct nx_tuple *wanted,
 }
 
 /* Working memory of flow_establish() and flow_establish_middle(), for want of
- * stack.  Hooks run with bottom
- * halves off: nothing on this CPU can come between.
+ * stack.  Hooks run with bottom halves off: nothing on this CPU can come
+ * between.
  */
 struct nx_move {
 	struct nx_tuple mine;

@@ -88,6 +88,21 @@ static __always_inline void gateway_add(__u32 number, enum nx_direction way,
 	sum->wire_bytes += adds->wire_bytes;
 }
 
+/* A whole packet that is not GSO's, which most are: on the fast path. */
+static __always_inline void gateway_count_one(struct __sk_buff *skb, __u32 from,
+					      __u32 to)
+{
+	struct nx_gateway adds = {
+		.packets = 1,
+		.bytes = skb->len - NX_L3,
+		.wire_packets = 1,
+		.wire_bytes = skb->len - NX_L3,
+	};
+
+	gateway_add(from, NX_EGRESS, &adds);
+	gateway_add(to, NX_INGRESS, &adds);
+}
+
 NX_GLOBAL int gateway_count(struct __sk_buff *skb, const struct nx_pkt *pkt,
 			    __u32 from, __u32 to)
 {

@@ -139,6 +139,23 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	sign_set(skb, sign);
 }
 
+/* For a packet without a flow whose addresses are in no set: unless somebody
+ * changes it, or marks it, on its way, no rule of egress is about it.
+ */
+static __always_inline void handoff_stranger(struct __sk_buff *skb,
+					     const struct nx_pkt *pkt)
+{
+	__u32 zero = 0;
+	struct nx_handoff *ring = bpf_map_lookup_elem(&nx_handoff, &zero);
+	__u32 at;
+
+	if (!ring)
+		return;
+	at = ring->next++ & (NX_HANDOFF_SLOTS - 1);
+	ring->slot[at].tuple = pkt->tuple;
+	sign_set(skb, NX_SIGN_SEEN | NX_SIGN_SLOT | NX_SIGN_STRANGER | at);
+}
+
 /* The slot of this packet, or null. */
 static __always_inline struct nx_handoff_slot *
 handoff_find(struct __sk_buff *skb, const struct nx_pkt *pkt)
