@@ -43,10 +43,11 @@ bool Options::Wants(const std::string& area) const {
 // Namespaces are made side by side: the kernel takes up to a second to notice a device's carrier.
 // Daemons are started by this thread, whose end they do not outlive.
 void Comparison::Add(const std::string& setting, const model::Config& config,
-                     const std::vector<LaneKind>& kinds) {
+                     const std::vector<LaneKind>& kinds, const std::string& natrix_words) {
   std::vector<std::future<std::unique_ptr<Lane>>> coming;
   for (const LaneKind kind : kinds) {
     const LaneOptions options{.fast_path = options_.fast_path,
+                              .natrix_words = natrix_words,
                               .broken = options_.break_lane == NameOf(kind)};
     coming.push_back(std::async(std::launch::async,
                                 [kind, options] { return std::make_unique<Lane>(kind, options); }));

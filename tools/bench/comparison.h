@@ -56,9 +56,10 @@ class Comparison {
  public:
   explicit Comparison(const Options& options) : options_(options) {}
 
-  // Lanes under one configuration.  Cases name it by `setting`.
+  // Lanes under one configuration.  Cases name it by `setting`.  `natrix_words` stand in natrix'
+  // file besides.
   void Add(const std::string& setting, const model::Config& config,
-           const std::vector<LaneKind>& kinds);
+           const std::vector<LaneKind>& kinds, const std::string& natrix_words = {});
 
   // Runs all of them, interleaved: round by round, in each round case by case, in each case lane by
   // lane, beginning with another one each time.

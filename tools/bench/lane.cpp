@@ -7,6 +7,9 @@
 
 #include <array>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <map>
 #include <utility>
 
 #include "tests/oracle/engine.h"
@@ -80,7 +83,7 @@ void Lane::ApplyIptables(const model::Config& config) {
 }
 
 void Lane::ApplyNatrix(const std::string& yaml) {
-  std::string text = yaml;
+  std::string text = yaml + options_.natrix_words;
   if (!options_.fast_path.empty()) text += fmt::format("fastPath: {}\n", options_.fast_path);
   if (!file_) file_.Reset(::memfd_create("natrix.yaml", MFD_CLOEXEC));
   if (::ftruncate(file_.get(), 0) != 0 ||
@@ -99,6 +102,24 @@ std::string Lane::File() const { return fmt::format("/proc/{}/fd/{}", ::getpid()
 
 void Lane::Check() const {
   MustRun(wires_.node(), {oracle::ProgramPath("natrix"), "check", File()}, {});
+}
+
+Lane::Memory Lane::MemoryOf() const {
+  const std::string proc = fmt::format("/proc/{}", daemon_.pid());
+  const auto number_after = [](const std::filesystem::path& path, const std::string& word) {
+    std::ifstream file(path);
+    double number = 0;
+    for (std::string one; file >> one;)
+      if (one == word && file >> number) return number;
+    return 0.0;
+  };
+  Memory memory{.resident_mb = number_after(proc + "/status", "VmRSS:") / 1024};
+  std::map<double, double> maps;  // by id: several descriptors may be of one
+  for (const auto& entry : std::filesystem::directory_iterator(proc + "/fdinfo"))
+    if (const double id = number_after(entry.path(), "map_id:"); id > 0)
+      maps[id] = number_after(entry.path(), "memlock:");
+  for (const auto& [id, bytes] : maps) memory.maps_mb += bytes / (1 << 20);
+  return memory;
 }
 
 void Lane::Forget() {

@@ -21,9 +21,10 @@ std::optional<LaneKind> ParseLane(std::string_view name);
 inline bool IsFloor(LaneKind kind) { return kind <= LaneKind::kK; }
 
 struct LaneOptions {
-  bool packets = true;    // see Wires
-  std::string fast_path;  // "on", "off": written to natrix' configuration; empty: not written
-  bool broken = false;    // translates nothing, to see that it is refused
+  bool packets = true;       // see Wires
+  std::string fast_path;     // "on", "off": written to natrix' configuration; empty: not written
+  std::string natrix_words;  // lines of natrix' configuration besides
+  bool broken = false;       // translates nothing, to see that it is refused
 };
 
 class Lane {
@@ -42,6 +43,12 @@ class Lane {
   void Forget();
   // natrixd with this file: started, or told to take it over, until it has.
   void ApplyNatrix(const std::string& text);
+  // Of natrixd: resident memory, and what its maps take of the kernel's.
+  struct Memory {
+    double resident_mb = 0;
+    double maps_mb = 0;
+  };
+  Memory MemoryOf() const;
   // `natrix check` of the file in force: reading it, and nothing else.
   void Check() const;
 

@@ -11,11 +11,14 @@
 #include <chrono>
 #include <exception>
 #include <fstream>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "tests/support/own_cgroup.h"
 #include "tools/bench/areas.h"
+#include "tools/bench/document.h"
 #include "tools/bench/report.h"
 
 namespace natrix::bench {
@@ -26,6 +29,8 @@ struct Arguments {
   int family = 0;
   bool quick = false;
   std::string json;
+  std::string docs;
+  Circumstances circumstances;
 };
 
 std::string LineWith(const std::string& path, const std::string& begin) {
@@ -52,9 +57,11 @@ Circumstances Look(const Options& options, const std::string& command) {
 void AddOptions(CLI::App& app, Arguments& arguments) {
   Options& options = arguments.options;
   app.add_flag("--quick", arguments.quick, "5 rounds, under 3 minutes (what happens anyway)");
-  app.add_flag("--full", options.full, "11 rounds, longer sweeps, charts");
+  app.add_flag("--full", options.full, "11 rounds, longer sweeps");
   app.add_flag("--tiny", options.tiny, "a test of this tool: its figures mean nothing");
   app.add_option("--json", arguments.json, "write everything measured to this file");
+  app.add_option("--docs", arguments.docs,
+                 "write charts/ and the measured part of benchmarks.md here");
   app.add_option("--family", arguments.family, "4 or 6; both without")
       ->check(CLI::IsMember({4, 6}));
   app.add_option("--only", options.only,
@@ -75,7 +82,7 @@ void Settle(Arguments& arguments, const CLI::App& app) {
   if (arguments.family == 6) options.families = {Family::kIpv6};
   if (app.count("--rounds") == 0) options.rounds = options.full ? 11 : options.tiny ? 2 : 5;
   if (app.count("--packets") == 0)
-    options.packets = options.full ? 262144 : options.tiny ? 4096 : 65536;
+    options.packets = options.full ? 262144 : options.tiny ? 4096 : 40000;
   const auto start = std::chrono::steady_clock::now();
   options.progress = [start](const std::string& line) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
@@ -83,15 +90,33 @@ void Settle(Arguments& arguments, const CLI::App& app) {
   };
 }
 
-int Report(const Arguments& arguments, const std::string& command, const Results& results) {
+// Charts, and the measured part of benchmarks.md.
+bool WriteDocuments(const std::string& folder, const std::string& markdown,
+                    const Results& results) {
+  for (const auto& [name, svg] : Charts(results))
+    if (!(std::ofstream(folder + "/charts/" + name) << svg).flush()) return false;
+  const std::string path = folder + "/benchmarks.md";
+  std::stringstream before;
+  before << std::ifstream(path).rdbuf();
+  const std::optional<std::string> after = Replaced(before.str(), markdown);
+  return after && (std::ofstream(path) << *after).flush();
+}
+
+int Report(const Arguments& arguments, const Results& results) {
   std::vector<int> families;
   for (const Family family : arguments.options.families)
     families.push_back(family == Family::kIpv4 ? 4 : 6);
   const std::vector<Judgement> judgements = JudgeAll(results, families);
   fmt::print("{}{}", TableText(results), GoalText(judgements));
+  const Circumstances& circumstances = arguments.circumstances;
+  if (!arguments.docs.empty() &&
+      !WriteDocuments(arguments.docs, MarkdownText(circumstances, results, judgements), results)) {
+    fmt::print(stderr, "bench: cannot write {0}/benchmarks.md or {0}/charts\n", arguments.docs);
+    return 3;
+  }
   if (!arguments.json.empty()) {
     std::ofstream file(arguments.json);
-    file << JsonText(Look(arguments.options, command), results, judgements);
+    file << JsonText(circumstances, results, judgements);
     if (!file.flush()) {
       fmt::print(stderr, "bench: cannot write {}\n", arguments.json);
       return 3;
@@ -113,13 +138,14 @@ int Main(int argc, char** argv) {
   Settle(arguments, app);
   std::string command = "tools/bench/run";
   for (int i = 1; i < argc; ++i) command += fmt::format(" {}", argv[i]);
+  arguments.circumstances = Look(arguments.options, command);
   // natrixd must not see the machine's own processes call Services.
   const support::OwnCgroup cgroup;
   Results results;
   for (const auto& measure : {MeasureMasquerade, MeasurePod, MeasureServices, MeasureGrowth,
                               MeasureLoads, MeasureFlood, MeasureTcp})
     measure(arguments.options, results);
-  return Report(arguments, command, results);
+  return Report(arguments, results);
 }
 
 }  // namespace

@@ -71,12 +71,22 @@ void MeasureMasquerade(const Options& options, Results& results) {
   for (const Family family : options.families) {
     cases.push_back(Established(family, 1000));
     if (options.tiny) continue;
+    if (options.full) {
+      cases.push_back(Established(family, 1));
+      cases.push_back(Established(family, 256000));
+      cases.back().setting = "many";
+      cases.back().lanes = {LaneKind::kT, LaneKind::kK, LaneKind::kLegacy, LaneKind::kNft,
+                            LaneKind::kNatrix};
+    }
     cases.push_back(Established(family, 32000));
     cases.push_back(New(options, family));
     cases.push_back(PassThrough(options, family));
   }
   Comparison comparison(options);
   comparison.Add("", KubeOvnConfig(), kLanes);
+  if (options.full)
+    comparison.Add("many", KubeOvnConfig(), cases[2].lanes,
+                   "flows: {maxEstablished: 524288, maxEmbryos: 524288}\n");
   comparison.Run(cases, results);
 }
 

@@ -36,7 +36,7 @@ std::vector<Hosts> MakeHosts(const Options& options, const std::vector<LaneKind>
 }
 
 // iperf3's receiver, in Gbit/s.
-double Bulk(const Lane& lane, Family family, int streams, int seconds) {
+double Bulk(const Lane& lane, Family family, int streams, const char* bytes) {
   support::Process server(&lane.wires().far(), {"iperf3", "-s", "-1", "--forceflush"});
   server.WaitForLine("Server listening");
   const std::string output = support::RunCommand(
@@ -59,10 +59,9 @@ class Run {
       options_.progress(
           fmt::format("round {} of {}: TCP, IPv{}", round + 1, rounds, NumberOf(family_)));
       for (std::size_t k = 0; k < hosts_.size(); ++k) Small(hosts_[(k + round) % hosts_.size()]);
-      if (round < (options_.full ? rounds : 3))
-        for (const int streams : options_.full ? std::vector{1, 8} : std::vector{1})
-          for (std::size_t k = 0; k < hosts_.size(); ++k)
-            OneBulk(hosts_[(k + round) % hosts_.size()], streams);
+      for (const int streams : options_.full ? std::vector{1, 8} : std::vector{1})
+        for (std::size_t k = 0; k < hosts_.size(); ++k)
+          OneBulk(hosts_[(k + round) % hosts_.size()], streams);
     }
   }
 
@@ -91,7 +90,10 @@ class Run {
   }
 
   void OneBulk(const Hosts& host, int streams) {
-    const double rate = Bulk(*host.lane, family_, streams, options_.full ? 5 : 1);
+    const double rate = Bulk(*host.lane, family_, streams,
+                             options_.full   ? "6G"
+                             : options_.tiny ? "10M"
+                                             : "600M");
     At(streams == 1 ? "bulk-1" : "bulk-8",
        fmt::format("iperf3, GSO, {} stream{}", streams, streams == 1 ? "" : "s"), "Gbit/s",
        host.kind)
