@@ -70,6 +70,7 @@ struct nx_pkt {
 	__u8 ext_overflow; /* 1: IPv6 extension headers not walked to the end */
 	__u8 head;	   /* enum nx_head */
 	__u8 ttl;	   /* or hop limit */
+	__u8 trailer;	   /* bytes behind the IP packet; 255: or more */
 	enum nx_reason reason; /* set by whichever stage decides */
 };
 

@@ -283,6 +283,7 @@ static __always_inline enum nx_verdict stage_parse(struct __sk_buff *skb,
 	pkt->l4_proto = proto;
 	pkt->l4 = off;
 	pkt->ports_known = 1;
+	pkt->trailer = skb->len - end < 255 ? skb->len - end : 255;
 	if (pkt->ext_overflow)
 		return NX_CONTINUE;
 	if (pkt->frag == NX_FRAG_LATER) {

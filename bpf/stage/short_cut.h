@@ -149,6 +149,11 @@ stage_short_cut(struct __sk_buff *skb, struct nx_pkt *pkt,
 	if (why == NX_DETOUR_NONE &&
 	    !short_cut_copy(&hop, &known->way, epoch->number))
 		why = NX_DETOUR_EPOCH;
+	/* What Ethernet padded does not go on, as the kernel has it. */
+	if (why == NX_DETOUR_NONE && pkt->trailer &&
+	    (pkt->trailer == 255 ||
+	     bpf_skb_change_tail(skb, skb->len - pkt->trailer, 0)))
+		why = NX_DETOUR_HEADERS;
 	if (why != NX_DETOUR_NONE) {
 		short_cut_count(why);
 		return NX_CONTINUE;

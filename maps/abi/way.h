@@ -38,7 +38,8 @@ NX_ABI_SIZE(nx_epoch, 16);
 	X(NX_DETOUR_OFF, 4, "fastPath is off for its subnet or device")        \
 	X(NX_DETOUR_DEVICE, 5, "the device has to be asked by the stack")      \
 	X(NX_DETOUR_CONTROL, 6, "TCP SYN, FIN or RST")                         \
-	X(NX_DETOUR_HEADERS, 7, "fragment, IP options, extension headers")     \
+	X(NX_DETOUR_HEADERS, 7,                                                \
+	  "fragment, IP options or extensions, trailing bytes")                \
 	X(NX_DETOUR_TTL, 8, "its hop limit ends here")                         \
 	X(NX_DETOUR_MTU, 9, "longer than the way's MTU")                       \
 	X(NX_DETOUR_PROTOCOL, 10, "neither TCP nor UDP")                       \

@@ -42,9 +42,16 @@ class ShortCut : public Datapath {
     // lo's own address: PACKET_HOST.
     return support::Build(spec, {.src = "02:00:00:00:00:01", .dst = "00:00:00:00:00:00"}).at(0);
   }
-  PacketSpec Datagram() const { return Udp(cast().pod, cast().web); }
+  // Long enough that Ethernet has nothing to pad.
+  PacketSpec Datagram() const {
+    PacketSpec spec = Udp(cast().pod, cast().web);
+    spec.payload = 33;
+    return spec;
+  }
   PacketSpec Segment(std::uint8_t flags = support::kAck) const {
-    return Tcp(cast().pod, cast().web, flags);
+    PacketSpec spec = Tcp(cast().pod, cast().web, flags);
+    spec.payload = 33;
+    return spec;
   }
 
   // Runs a packet through ingress; its flow is as Learnt() made it, its way `way`.
@@ -117,6 +124,18 @@ TEST_P(ShortCut, KeepsADatagramWithoutAChecksumWithoutOne) {
   EXPECT_EQ(out.reason, NX_R_SHORT_CUT);
   const auto layers = out.layers();
   EXPECT_EQ(support::Word(out.frame, layers.l4 + 6), 0);
+}
+
+TEST_P(ShortCut, TakesOffWhatEthernetPadded) {
+  PacketSpec spec = Datagram();
+  const Outcome plain = Send(spec);
+  ASSERT_EQ(plain.reason, NX_R_SHORT_CUT);
+  complete_checksums = false;
+  Bytes padded = Frame(spec);
+  padded.resize(padded.size() + 18);
+  const Outcome out = Run(Hook::kUplinkIn, padded);
+  EXPECT_EQ(out.reason, NX_R_SHORT_CUT);
+  EXPECT_EQ(out.frame.size(), plain.frame.size());
 }
 
 TEST_P(ShortCut, IsNotTakenUnderAnotherEpoch) {

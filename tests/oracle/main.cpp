@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <map>
 #include <optional>
@@ -30,6 +31,7 @@ struct Arguments {
   int family = 0;
   std::string backend = "legacy";
   std::string engine = "natrix";
+  std::string fast_path = "on";
   std::optional<std::uint32_t> only;
   bool verbose = false;
   std::uint32_t most_failures = 20;
@@ -167,6 +169,9 @@ void Declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--backend", arguments.backend, "Which iptables judges")
       ->check(CLI::IsMember({"legacy", "nft"}))
       ->capture_default_str();
+  app.add_option("--fast-path", arguments.fast_path, "Whether natrix takes the short cut")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
   app.add_option("--only", arguments.only, "This case and no other");
   app.add_option("--judge", arguments.engine,
                  "What is judged; an iptables here tests the oracle itself")
@@ -186,6 +191,7 @@ int main(int argc, char** argv) {
   natrix::oracle::Arguments arguments;
   natrix::oracle::Declare(app, arguments);
   CLI11_PARSE(app, argc, argv);
+  ::setenv("NATRIX_ORACLE_FAST_PATH", arguments.fast_path.c_str(), 1);  // natrix_engine.cpp
   try {
     return natrix::oracle::Run(arguments).All();
   } catch (const std::exception& error) {

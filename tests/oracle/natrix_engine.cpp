@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "tests/oracle/engine.h"
 #include "tests/oracle/natrix_maps.h"
@@ -13,6 +14,12 @@
 
 namespace natrix::oracle {
 namespace {
+
+// NATRIX_ORACLE_FAST_PATH=off lets every packet meet the stack.
+std::string FastPathWords() {
+  const char* wanted = std::getenv("NATRIX_ORACLE_FAST_PATH");
+  return wanted == nullptr ? "" : fmt::format("fastPath: {}\n", wanted);
+}
 
 class NatrixEngine : public Engine {
  public:
@@ -24,7 +31,7 @@ class NatrixEngine : public Engine {
   const char* name() const override { return "natrix"; }
 
   void Apply(const model::Config& config) override {
-    Write(YamlText(config));
+    Write(YamlText(config) + FastPathWords());
     if (!daemon_.IsRunning()) return ApplyFile(Path());
     const std::size_t so_far = daemon_.Output().size();
     daemon_.Signal(SIGHUP);
