@@ -84,7 +84,10 @@
 	X(NX_R_SNAT_POOL, 53, TRANSLATE,                                       \
 	  "natOutgoing of its Calico pool, natOutgoingAddress")                \
 	X(NX_R_MASQ_TUNNEL, 54, TRANSLATE,                                     \
-	  "this node into a Calico tunnel, the tunnel's address")
+	  "this node into a Calico tunnel, the tunnel's address")              \
+	X(NX_R_MASQ_LOOP_BACK, 55, TRANSLATE,                                  \
+	  "IPVS: a pod to itself, by KUBE-LOOP-BACK")                          \
+	X(NX_R_MARK_DROP, 56, DROP, "marked to be dropped: marks.drop")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,
