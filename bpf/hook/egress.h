@@ -185,8 +185,9 @@ egress_unmark(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 marked)
 	struct nx_config *config = config_of(pkt->side);
 
 	if (config)
-		skb->mark &= ~(marked == 2 ? config->mark_host_port :
-					     config->mark_masquerade);
+		skb->mark &= ~(marked == NX_MARKED_HOST_PORT ?
+				       config->mark_host_port :
+				       config->mark_masquerade);
 }
 
 /* Everything but an established packet that ingress handed over. */

@@ -31,6 +31,13 @@
 #define NX_SIGN_MASQUERADE 0x800
 #define NX_SIGN_LOCAL 0x1000
 
+/* Whose masquerade ingress asked for by a mark. */
+enum nx_marked {
+	NX_MARKED_NOT,
+	NX_MARKED_SERVICE,
+	NX_MARKED_HOST_PORT,
+};
+
 struct nx_handoff_slot {
 	struct nx_tuple tuple; /* as egress will see it */
 	struct nx_addr src;    /* the source it leaves with */
@@ -40,7 +47,7 @@ struct nx_handoff_slot {
 	__u16 from; /* subnets that count it: struct nx_flow_subnets */
 	__u16 to;
 	__u16 undecided; /* 1: egress has still to look at SNAT */
-	__u16 marked; /* for that: 1: a Service had it marked, 2: a host port */
+	__u16 marked;	 /* for that: enum nx_marked */
 };
 
 struct nx_handoff {
@@ -132,9 +139,11 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	slot->from = flow->subnets.from;
 	slot->to = flow->subnets.to;
 	slot->undecided = flow->flags & NX_FLOW_UNDECIDED;
-	slot->marked = 0;
+	slot->marked = NX_MARKED_NOT;
 	if (slot->undecided && flow->flags & NX_FLOW_MASQUERADE)
-		slot->marked = flow->why == NX_R_HOST_PORT ? 2 : 1;
+		slot->marked = flow->why == NX_R_HOST_PORT ?
+				       NX_MARKED_HOST_PORT :
+				       NX_MARKED_SERVICE;
 	skb->tc_index = NX_SIGN_SEEN | NX_SIGN_SLOT | at;
 	if (slot->from || slot->to)
 		skb->tc_index |= NX_SIGN_COUNT;
