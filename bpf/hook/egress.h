@@ -5,6 +5,7 @@
 #include "bpf/lib/outgoing.h"
 #include "bpf/lib/rewrite.h"
 #include "bpf/stage/create.h"
+#include "bpf/stage/firewall.h"
 #include "bpf/stage/flow.h"
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/gateway.h"
@@ -186,8 +187,9 @@ egress_unmark(struct __sk_buff *skb, const struct nx_pkt *pkt, __u32 marked)
 	struct nx_config *config = config_of(pkt->side);
 
 	if (config)
-		skb->mark &= ~(marked == 2 ? config->mark_host_port :
-					     config->mark_masquerade);
+		skb->mark &= ~(marked == NX_MARKED_HOST_PORT ?
+				       config->mark_host_port :
+				       config->mark_masquerade);
 }
 
 /* Everything but an established packet that ingress handed over. */
@@ -198,7 +200,6 @@ NX_GLOBAL int egress_slow(struct __sk_buff *skb, struct nx_pkt *pkt)
 
 	if (!pkt || !s)
 		return NX_PASS;
-	stage_outer(skb, pkt);
 	__builtin_memset(&s->snat, 0, sizeof(s->snat)); /* NX_SNAT_NOT_OURS */
 	s->new.called = pkt->tuple.dst;
 	s->new.called_port = pkt->tuple.dport;
@@ -319,6 +320,11 @@ static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 {
 	enum nx_verdict v = stage_parse(skb, pkt);
 
+	if (skb->mark) {
+		stage_outer(skb, pkt);
+		if (stage_firewall_out(skb, pkt))
+			return nx_drop(pkt, NX_R_MARK_DROP);
+	}
 	if (v != NX_CONTINUE)
 		return pkt->head ? egress_headless(pkt) : v;
 	v = egress_parsed(skb, pkt);

@@ -3,6 +3,7 @@
 
 #include "bpf/lib/rewrite.h"
 #include "bpf/stage/dnat.h"
+#include "bpf/stage/firewall.h"
 #include "bpf/stage/flow.h"
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/gateway.h"
@@ -191,17 +192,18 @@ static __always_inline bool ingress_is_stranger(const struct nx_pkt *pkt,
 	return pkt->reason == NX_R_NOT_OURS && pkt->frag == NX_WHOLE &&
 	       is_in_no_set(from) && is_in_no_set(to) && config &&
 	       !config->services && !config->networks &&
-	       !config->calico.tunnels &&
+	       !config->calico.tunnels && !config->loop_back &&
 	       !addr_eq(&pkt->tuple.src, &pkt->tuple.dst);
 }
 
 static __always_inline enum nx_verdict
-ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
+ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 {
 	struct nx_established *established;
 	struct nx_flow *flow;
 	struct nx_net from, to;
 	enum nx_verdict v;
+	bool accepted;
 	__u32 mark;
 
 	skb->tc_index = 0;
@@ -250,16 +252,28 @@ ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	pkt->reason = NX_R_NOT_OURS;
 	mark = skb->mark;
 	stage_mark(skb, pkt, from, to, from_pod);
+	accepted = stage_kube(skb, pkt, from);
 	handoff_marked(skb, pkt, mark);
-	flow = stage_service(skb, pkt, from);
+	flow = accepted ? NULL : stage_service(skb, pkt, from);
 	v = ingress_dnat(skb, pkt, flow, pkt->reason);
 	if (v == NX_CONTINUE)
 		v = stage_reject(skb, pkt, to, from_pod);
 	if (v != NX_CONTINUE)
 		return v;
 	/* Last: what is refused must be as new when it is sent again. */
-	stage_local(pkt, from, to);
+	if (!stage_firewall_in(skb, pkt))
+		stage_local(pkt, from, to);
 	if (ingress_is_stranger(pkt, from, to))
 		handoff_stranger(skb, pkt);
 	return NX_PASS;
+}
+
+static __always_inline enum nx_verdict
+ingress(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
+{
+	enum nx_verdict v = ingress_nat(skb, pkt, from_pod);
+
+	if (v == NX_PASS && stage_firewall_in(skb, pkt))
+		return nx_drop(pkt, NX_R_MARK_DROP);
+	return v;
 }

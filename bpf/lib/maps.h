@@ -113,6 +113,15 @@ struct nx_ports_hash {
 	__type(value, struct nx_port_member);
 } nx_ports_left SEC(".maps"), nx_ports_right SEC(".maps");
 
+/* Who reaches itself through IPVS, left and right. */
+struct nx_loop_hash {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NX_MAX_LOOPS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_loop_key);
+	__type(value, struct nx_loop);
+} nx_loop_left SEC(".maps"), nx_loop_right SEC(".maps");
+
 /* Addresses that Services are called at, left and right. */
 struct nx_service_hash {
 	__uint(type, BPF_MAP_TYPE_HASH);

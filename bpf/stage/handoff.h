@@ -21,6 +21,13 @@
  */
 #define NX_HANDOFF_SLOTS 64 /* NAPI_POLL_WEIGHT */
 
+/* Whose masquerade ingress asked for by a mark. */
+enum nx_marked {
+	NX_MARKED_NOT,
+	NX_MARKED_SERVICE,
+	NX_MARKED_HOST_PORT,
+};
+
 struct nx_handoff_slot {
 	struct nx_tuple tuple; /* as egress will see it */
 	struct nx_addr src;    /* the source it leaves with */
@@ -30,7 +37,7 @@ struct nx_handoff_slot {
 	__u16 from; /* subnets that count it: struct nx_flow_subnets */
 	__u16 to;
 	__u16 undecided; /* 1: egress has still to look at SNAT */
-	__u16 marked; /* for that: 1: a Service had it marked, 2: a host port */
+	__u16 marked;	 /* for that: enum nx_marked */
 	__u32 epoch; /* it is routed under, if egress may learn its way; or 0 */
 	__u32 in;    /* for that: ifindex and mark it came with */
 	__u32 mark;
@@ -128,9 +135,11 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	slot->epoch = pkt->learn;
 	slot->in = skb->ifindex;
 	slot->mark = skb->mark;
-	slot->marked = 0;
+	slot->marked = NX_MARKED_NOT;
 	if (slot->undecided && flow->flags & NX_FLOW_MASQUERADE)
-		slot->marked = flow->why == NX_R_HOST_PORT ? 2 : 1;
+		slot->marked = flow->why == NX_R_HOST_PORT ?
+				       NX_MARKED_HOST_PORT :
+				       NX_MARKED_SERVICE;
 	sign = NX_SIGN_SEEN | NX_SIGN_SLOT | at;
 	if (slot->from || slot->to)
 		sign |= NX_SIGN_COUNT;

@@ -6,8 +6,8 @@
 #include "bpf/lib/outgoing.h"
 
 /* Remember a new flow to this node itself, if either end is in a subnet, its
- * answer might be an outgoing one of Calico's, or there are Services (one may
- * have an endpoint on the node: see stage/snat.h).
+ * answer might be an outgoing one of Calico's, or there are Services, natrix' own
+ * or IPVS' (one may have an endpoint on the node: see stage/snat.h).
  *
  *   reads    pkt->tuple, ->opens, membership of both ends
  *   writes   pkt->reason
@@ -51,7 +51,7 @@ stage_local(struct nx_pkt *pkt, struct nx_net from, struct nx_net to)
 
 	if (!config)
 		return NX_CONTINUE;
-	if ((from.subnets || to.subnets || config->services ||
+	if ((from.subnets || to.subnets || config->services || config->ipvs ||
 	     config->calico.tunnels || leaves_pools(to, from)) &&
 	    pkt->opens != NX_OPENS_NOTHING)
 		local_new(pkt);

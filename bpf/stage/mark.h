@@ -4,6 +4,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "bpf/lib/config.h"
+#include "bpf/lib/detect.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/ports.h"
 
@@ -31,7 +32,7 @@ NX_GLOBAL int mark_local_port(struct __sk_buff *skb, struct nx_pkt *pkt,
 	config = config_of(pkt->side);
 	if (!config ||
 	    addr_is_zero(pkt->v6 ? &config->node6 : &config->node4) ||
-	    !is_local_port(pkt->side, &pkt->tuple))
+	    !(sets_of_port(pkt->side, &pkt->tuple) & NX_IN_NODE_PORT_LOCAL))
 		return 0;
 	dst = pkt->tuple.dst;
 	if (bpf_map_lookup_elem(&nx_local, &dst)) {
@@ -59,10 +60,81 @@ stage_mark(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from,
 		skb->mark |= config->mark_masquerade;
 		pkt->reason = NX_R_MARKED;
 	}
-	if (config->ipvs &&
+	if (config->ipvs && config->ovn &&
 	    (pkt->tuple.proto == NX_L4_TCP || pkt->tuple.proto == NX_L4_UDP))
 		mark_local_port(skb, pkt, from.other_node);
 	return NX_CONTINUE;
+}
+
+/* KUBE-NODE-PORT, which nat asks for the node's own addresses only.  kube-proxy
+ * lists a NodePort with local policy in both of its sets.
+ */
+static __always_inline bool asks_node_port(const struct nx_pkt *pkt, __u32 sets)
+{
+	struct nx_addr dst = pkt->tuple.dst;
+
+	if (pkt->tuple.proto != NX_L4_SCTP)
+		sets = sets_of_port(pkt->side, &pkt->tuple);
+	return sets & NX_IN_NODE_PORT && !(sets & NX_IN_NODE_PORT_LOCAL) &&
+	       bpf_map_lookup_elem(&nx_local, &dst);
+}
+
+/* Whether kube-proxy asks for masquerade of what goes to a ClusterIP. */
+static __always_inline bool asks_cluster_ip(struct __sk_buff *skb,
+					    const struct nx_pkt *pkt,
+					    const struct nx_config *config,
+					    __u32 sets, __u32 from_cluster)
+{
+	if (!config->masquerade_all && config->detect == NX_DETECT_NONE)
+		return sets_with(pkt->side, &pkt->tuple, &pkt->tuple.src) &
+		       NX_IN_CLUSTER_IP;
+	return sets & NX_IN_CLUSTER_IP &&
+	       (config->masquerade_all ||
+		!is_clusters_own(skb, config, from_cluster, pkt->side));
+}
+
+/* KUBE-SERVICES in IPVS mode (facts/kube-proxy-calico.md 1.4): asks for
+ * masquerade; IPVS itself gives the destination, behind this hook.
+ *
+ *   reads    pkt->tuple, ->side; membership of the source
+ *   writes   skb->mark under mark_masquerade, pkt->reason
+ *   maps     nx_config, nx_local, nx_device, nx_ports_left or nx_ports_right
+ *   returns  1  ACCEPT: no chain behind it is asked, as those of host ports
+ *            0  else
+ *
+ * The conditions of KUBE-EXTERNAL-IP's two ACCEPTs make no difference here:
+ * what meets neither is no local destination, and host ports are.
+ */
+NX_GLOBAL int mark_kube(struct __sk_buff *skb, struct nx_pkt *pkt,
+			__u32 from_cluster)
+{
+	struct nx_config *config;
+	__u32 sets;
+
+	if (!pkt || is_loopback(&pkt->tuple.src, pkt->v6))
+		return 0;
+	config = config_of(pkt->side);
+	if (!config)
+		return 0;
+	sets = sets_with(pkt->side, &pkt->tuple, &pkt->tuple.dst);
+	if ((sets & (NX_IN_LOAD_BALANCER | NX_IN_LOAD_BALANCER_LOCAL)) ==
+		    NX_IN_LOAD_BALANCER ||
+	    asks_cluster_ip(skb, pkt, config, sets, from_cluster) ||
+	    sets & NX_IN_EXTERNAL_IP ||
+	    (!(sets & NX_IN_EXTERNAL_IP_LOCAL) && asks_node_port(pkt, sets))) {
+		skb->mark |= config->mark_masquerade;
+		pkt->reason = NX_R_MARKED;
+	}
+	return !!(sets & (NX_IN_CLUSTER_IP | NX_IN_LOAD_BALANCER |
+			  NX_IN_EXTERNAL_IP | NX_IN_EXTERNAL_IP_LOCAL));
+}
+
+static __always_inline bool stage_kube(struct __sk_buff *skb,
+				       struct nx_pkt *pkt, struct nx_net from)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return config && config->ipvs && mark_kube(skb, pkt, from.cluster);
 }
 
 /* A mark that a pod sent is not trusted: the bits that decide here are

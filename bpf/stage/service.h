@@ -3,6 +3,7 @@
 
 #include "bpf/lib/choice.h"
 #include "bpf/lib/decision.h"
+#include "bpf/lib/detect.h"
 #include "bpf/lib/dnat.h"
 #include "bpf/lib/host_port.h"
 
@@ -28,22 +29,6 @@
  * Two CPUs with first packets of one flow may choose different endpoints: the
  * entry that is claimed first decides for both.
  */
-
-/* The local detector: whether the packet is the cluster's own. */
-static __always_inline bool is_clusters_own(struct __sk_buff *skb,
-					    const struct nx_config *config,
-					    __u32 from_cluster, __u32 side)
-{
-	__u32 ifindex = skb->ifindex;
-	struct nx_device *device;
-
-	if (config->detect == NX_DETECT_PREFIX)
-		return from_cluster;
-	if (config->detect != NX_DETECT_DEVICE)
-		return false;
-	device = bpf_map_lookup_elem(&nx_device, &ifindex);
-	return device && device->cluster & NX_DEVICE_SIDE(side);
-}
 
 /* The client has the endpoint that its flow has, whoever claimed that; of
  * another one the index is wrong, and costs a search.

@@ -7,6 +7,7 @@
 #include "bpf/lib/outgoing.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/policy.h"
+#include "bpf/lib/ports.h"
 #include "bpf/lib/service.h"
 #include "bpf/lib/source.h"
 
@@ -184,10 +185,32 @@ kept:
 	 * must be told apart; what comes from outside to a pool is answered.
 	 */
 	if (!from.subnets && !to.subnets && !config->services &&
-	    !leaves_pools(from, to) && !leaves_pools(to, from)) {
+	    !config->ipvs && !leaves_pools(from, to) &&
+	    !leaves_pools(to, from)) {
 		snat->what = NX_SNAT_NOT_OURS;
 		snat->why = NX_R_NOT_OURS;
 	}
+}
+
+/* What stands behind OVN-POSTROUTING, and is asked where that did no more than
+ * RETURN: KUBE-LOOP-BACK, the head of KUBE-POSTROUTING, whose own mark comes
+ * after it; then CNI's ipMasq.
+ */
+static __always_inline void snat_last(const struct nx_pkt *pkt,
+				      const struct nx_config *config,
+				      struct nx_net from, struct nx_net to,
+				      struct nx_snat *snat)
+{
+	bool open = !snat->masquerade && (snat->what == NX_SNAT_KEEP ||
+					  snat->what == NX_SNAT_NOT_OURS);
+
+	if (config->loop_back &&
+	    (open || (!config->ovn && snat->why == NX_R_MASQ_MARK)) &&
+	    is_loop_back(pkt))
+		snat_as_found(snat, NX_R_MASQ_LOOP_BACK);
+	else if (open && from.ip_masq && from.network != to.network &&
+		 !is_multicast(&pkt->tuple.dst, pkt->v6))
+		snat_as_found(snat, NX_R_MASQ_POD);
 }
 
 NX_GLOBAL int stage_snat(struct __sk_buff *skb, const struct nx_pkt *pkt,
@@ -204,11 +227,7 @@ NX_GLOBAL int stage_snat(struct __sk_buff *skb, const struct nx_pkt *pkt,
 	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);
 	snat_rules(skb, pkt, config, from, to, snat);
-	/* CNI's ipMasq, behind whatever did no more than RETURN. */
-	if (from.ip_masq && from.network != to.network && !snat->masquerade &&
-	    (snat->what == NX_SNAT_KEEP || snat->what == NX_SNAT_NOT_OURS) &&
-	    !is_multicast(&pkt->tuple.dst, pkt->v6))
-		snat_as_found(snat, NX_R_MASQ_POD);
+	snat_last(pkt, config, from, to, snat);
 	if (!snat->masquerade)
 		return 0;
 	snat->what = NX_SNAT_TO;

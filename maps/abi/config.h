@@ -54,12 +54,14 @@ struct nx_config {
 	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */
 	enum nx_sockets sockets;   /* whose calls of Services are theirs */
 	__u8 networks;		   /* 1: Docker has bridges: nx_device.bridge */
-	__u8 pad[2];
+	__u8 loop_back;		   /* 1: nx_loop has members */
+	__u8 pad;
 	__u32 mark_host_port; /* 0x2000, as CNI portmap's */
+	__u32 mark_drop;      /* 0x8000, as kubelet's; 0: nobody drops by it */
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);
-NX_ABI_SIZE(nx_config, 184);
+NX_ABI_SIZE(nx_config, 188);
 
 /* Source ports that are never given to a flow, whatever the choice: host
  * ports, NodePorts, ip_local_reserved_ports.  Map `nx_port`, array, port / 32

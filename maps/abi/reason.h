@@ -85,7 +85,10 @@
 	  "natOutgoing of its Calico pool, natOutgoingAddress")                \
 	X(NX_R_MASQ_TUNNEL, 54, TRANSLATE,                                     \
 	  "this node into a Calico tunnel, the tunnel's address")              \
-	X(NX_R_SHORT_CUT, 55, TRANSLATE,                                       \
+	X(NX_R_MASQ_LOOP_BACK, 55, TRANSLATE,                                  \
+	  "IPVS: a pod to itself, by KUBE-LOOP-BACK")                          \
+	X(NX_R_MARK_DROP, 56, DROP, "marked to be dropped: marks.drop")        \
+	X(NX_R_SHORT_CUT, 57, TRANSLATE,                                       \
 	  "known flow, sent straight to its output device")
 
 enum nx_reason {

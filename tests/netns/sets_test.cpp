@@ -37,6 +37,15 @@ constexpr const char* kIpvs = R"(ipvs:
   clusterIPs: ["10.96.0.1,tcp:443", "10.96.0.10,udp:53", "10.96.0.10,sctp:9", "fd00:10:96::a,udp:53"]
   localNodePortsTCP: [30080, "30100-30102"]
   localNodePortsUDP: [30053]
+  externalIPs: ["192.0.2.80,tcp:80", "2001:db8:2::80,tcp:80"]
+  localExternalIPs: ["192.0.2.80,tcp:81"]
+  loadBalancerIPs: ["203.0.113.80,tcp:80", "203.0.113.80,tcp:81"]
+  localLoadBalancerIPs: ["203.0.113.80,tcp:81"]
+  nodePortsTCP: [30080, 30090]
+  nodePortsUDP: ["30053-30054"]
+  nodePortsSCTP: ["172.18.0.3,sctp:30038", "fd00:172:18::3,sctp:30038"]
+  localNodePortsSCTP: ["fd00:172:18::3,sctp:30039"]
+  loopBack: ["10.0.11.7,tcp:8080,10.0.11.7", "fd00:10:11::7,udp:53,fd00:10:11::7"]
 )";
 
 // What `ipset save` wrote: types and members by name.
@@ -110,6 +119,18 @@ TEST_F(SetsTest, KubeProxysAreThereInIpvsModeOnly) {
   EXPECT_THAT(Members("KUBE-6-CLUSTER-IP"), ElementsAre("fd00:10:96::a,udp:53"));
   EXPECT_THAT(Members("KUBE-NODE-PORT-LOCAL-TCP"), ElementsAre("30080", "30100", "30101", "30102"));
   EXPECT_THAT(Members("KUBE-6-NODE-PORT-LOCAL-UDP"), ElementsAre("30053"));
+
+  EXPECT_THAT(Members("KUBE-EXTERNAL-IP"), ElementsAre("192.0.2.80,tcp:80"));
+  EXPECT_THAT(Members("KUBE-EXTERNAL-IP-LOCAL"), ElementsAre("192.0.2.80,tcp:81"));
+  EXPECT_THAT(Members("KUBE-LOAD-BALANCER"),
+              ElementsAre("203.0.113.80,tcp:80", "203.0.113.80,tcp:81"));
+  EXPECT_THAT(Members("KUBE-LOAD-BALANCER-LOCAL"), ElementsAre("203.0.113.80,tcp:81"));
+  EXPECT_THAT(Members("KUBE-NODE-PORT-TCP"), ElementsAre("30080", "30090"));
+  EXPECT_THAT(Members("KUBE-6-NODE-PORT-UDP"), ElementsAre("30053", "30054"));
+  EXPECT_THAT(Members("KUBE-NODE-PORT-SCTP-HASH"), ElementsAre("172.18.0.3,sctp:30038"));
+  EXPECT_THAT(Members("KUBE-6-NODE-PORT-LOCAL-SCTP-HAS"), ElementsAre("fd00:172:18::3,sctp:30039"));
+  EXPECT_THAT(Members("KUBE-LOOP-BACK"), ElementsAre("10.0.11.7,tcp:8080,10.0.11.7"));
+  EXPECT_THAT(Members("KUBE-6-LOOP-BACK"), ElementsAre("fd00:10:11::7,udp:53,fd00:10:11::7"));
 
   WriteFile(kSubnets);
   Reload(daemon);
@@ -189,7 +210,14 @@ TEST_F(SetsTest, AnswerAsIpsetDoes) {
     if (name == "KUBE-6-CLUSTER-IP")
       for (const char* service : {"fd00:10:96::a,udp:53", "fd00:10:96::a,tcp:53"})
         compare(name, service);
-    if (name.find("NODE-PORT") != name.npos)
+    if (name == "KUBE-6-NODE-PORT-LOCAL-SCTP-HAS")
+      for (const char* service : {"fd00:172:18::3,sctp:30039", "fd00:172:18::3,sctp:30038"})
+        compare(name, service);
+    if (name == "KUBE-LOOP-BACK")
+      for (const char* loop : {"10.0.11.7,tcp:8080,10.0.11.7", "10.0.11.7,8080,10.0.11.7",
+                               "10.0.11.7,udp:8080,10.0.11.7", "10.0.11.7,tcp:8080,10.0.11.8"})
+        compare(name, loop);
+    if (name.ends_with("-TCP") || name.ends_with("-UDP"))
       for (const char* port : {"30080", "30101", "30103", "30053"}) compare(name, port);
   }
   EXPECT_GT(yes, 20U);
@@ -219,6 +247,9 @@ TEST_F(SetsTest, WhatIsNoMemberOfSuchASetIsAMistake) {
   EXPECT_EQ(status("KUBE-CLUSTER-IP", "10.96.0.1,icmp:1"), 2);
   EXPECT_EQ(status("KUBE-CLUSTER-IP", "10.96.0.1,tcp:65536"), 2);
   EXPECT_EQ(status("KUBE-NODE-PORT-LOCAL-TCP", "http"), 2);
+  EXPECT_EQ(status("KUBE-LOOP-BACK", "10.0.11.7,tcp:8080"), 2);
+  EXPECT_EQ(status("KUBE-LOOP-BACK", "10.0.11.7"), 2);
+  EXPECT_EQ(status("KUBE-LOOP-BACK", ""), 2);
   // Of the other family: a good question, and no.
   EXPECT_EQ(status("ovn40natpr-418e79269dc5-src", "fd00:10:11::7"), 1);
   EXPECT_EQ(status("KUBE-CLUSTER-IP", "fd00:10:96::a,udp:53"), 1);

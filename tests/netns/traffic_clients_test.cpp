@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // People's own clients call Services: curl, dig, iperf3.  Each once in peace, and once while the
-// Service's endpoints come, go and change places all the time.
+// Service's endpoints come, go and change places all the time; by pods and from outside, and by
+// processes of the node itself.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -14,6 +15,7 @@
 #include "tests/netns/traffic_node.h"
 #include "tests/netns/traffic_sockets.h"
 #include "tests/netns/traffic_web.h"
+#include "tests/support/own_cgroup.h"
 
 namespace natrix::netns {
 namespace {
@@ -109,6 +111,11 @@ class Clients : public testing::TestWithParam<Case> {
                                               : fmt::format("fd00:10:96::10{}", n);
   }
 
+  void CurlReaches(const support::Namespace& from, const Point& called);
+  void DigHears(const support::Namespace& from);
+  void IperfSpeaks(const support::Namespace& from);
+
+  support::OwnCgroup cgroup_;
   TrafficNode node_;
 
  private:
@@ -127,30 +134,36 @@ class Clients : public testing::TestWithParam<Case> {
     return endpoints;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Families, Clients,
-                         testing::Values(Case{Family::kIpv4, false}, Case{Family::kIpv4, true},
-                                         Case{Family::kIpv6, false}, Case{Family::kIpv6, true}),
-                         [](const auto& now) {
-                           return std::string(NameOf(now.param.family)) +
-                                  (now.param.changes ? "Changing" : "");
-                         });
+const auto kCases = testing::Values(Case{Family::kIpv4, false}, Case{Family::kIpv4, true},
+                                    Case{Family::kIpv6, false}, Case{Family::kIpv6, true});
+std::string Name(const testing::TestParamInfo<Case>& now) {
+  return std::string(NameOf(now.param.family)) + (now.param.changes ? "Changing" : "");
+}
+INSTANTIATE_TEST_SUITE_P(Families, Clients, kCases, Name);
 
-TEST_P(Clients, CurlReachesANodePort) {
+class ClientsOfTheNode : public Clients {};
+INSTANTIATE_TEST_SUITE_P(Families, ClientsOfTheNode, kCases, Name);
+
+void Clients::CurlReaches(const support::Namespace& from, const Point& called) {
   const WebServer second(node_.at(Place::kPod2), {any(), 8080}, "pod2");
   const WebServer third(node_.at(Place::kPod3), {any(), 8080}, "pod3");
 
   // A range of URLs, each by a connection of its own; brackets are the range's.
   const auto [answers, times] =
-      Run(node_.outside(),
-          {"curl", "--silent", "--show-error", "--fail", "--max-time", "60", "--resolve",
-           "web:30080:" + cast().node, fmt::format("http://web:30080/[1-{}]", kConnections)});
+      Run(from, {"curl", "--silent", "--show-error", "--fail", "--max-time", "60", "--resolve",
+                 fmt::format("web:{}:{}", called.port, called.address),
+                 fmt::format("http://web:{}/[1-{}]", called.port, kConnections)});
 
   const auto lines = Lines(answers);
   ASSERT_EQ(lines.size(), 2U) << answers.substr(0, 500);
   EXPECT_EQ(lines.at("pod2") + lines.at("pod3"), times * kConnections);
 }
 
-TEST_P(Clients, DigHearsWhomItAsked) {
+TEST_P(Clients, CurlReachesANodePort) { CurlReaches(node_.outside(), {cast().node, 30080}); }
+TEST_P(ClientsOfTheNode, CurlReachesAClusterIp) { CurlReaches(node_.node(), {Called(1), 80}); }
+TEST_P(ClientsOfTheNode, CurlReachesANodePort) { CurlReaches(node_.node(), {cast().node, 30080}); }
+
+void Clients::DigHears(const support::Namespace& from) {
   std::vector<Process> servers;
   for (const Place place : {Place::kPod2, Place::kPod3})
     servers.emplace_back(
@@ -163,7 +176,7 @@ TEST_P(Clients, DigHearsWhomItAsked) {
 
   Argv argv{"dig", "@" + Called(2), "+noall", "+answer", "+comments", "+time=1", "+tries=5"};
   for (int i = 0; i < kQuestions; ++i) argv.push_back(fmt::format("n{}.shop.test", i));
-  const auto [answers, times] = Run(node_.pod(), argv);
+  const auto [answers, times] = Run(from, argv);
 
   int answered = 0;
   for (const auto& [line, count] : Lines(answers))
@@ -172,12 +185,14 @@ TEST_P(Clients, DigHearsWhomItAsked) {
   EXPECT_THAT(answers, Not(HasSubstr("unexpected source")));
 }
 
-TEST_P(Clients, IperfSpeaksThroughAClusterIp) {
+TEST_P(Clients, DigHearsWhomItAsked) { DigHears(node_.pod()); }
+TEST_P(ClientsOfTheNode, DigHearsWhomItAsked) { DigHears(node_.node()); }
+
+void Clients::IperfSpeaks(const support::Namespace& from) {
   Process server(&node_.at(Place::kPod2), {"iperf3", "-s", "--forceflush"});
   server.WaitForLine("listening", Scaled(milliseconds(10000)));
 
-  const auto [report, times] =
-      Run(node_.pod(), {"iperf3", "-c", Called(3), "-t", "2", "--bidir", "-J"});
+  const auto [report, times] = Run(from, {"iperf3", "-c", Called(3), "-t", "2", "--bidir", "-J"});
 
   const auto json =
       nlohmann::json::parse(report.substr(0, report.find("\n}\n") + 3), nullptr, false);
@@ -186,6 +201,9 @@ TEST_P(Clients, IperfSpeaksThroughAClusterIp) {
   EXPECT_GT(json.at("end").at("sum_received").at("bytes"), 100000) << report;
   EXPECT_GT(json.at("end").at("sum_received_bidir_reverse").at("bytes"), 100000) << report;
 }
+
+TEST_P(Clients, IperfSpeaksThroughAClusterIp) { IperfSpeaks(node_.pod()); }
+TEST_P(ClientsOfTheNode, IperfSpeaksThroughAClusterIp) { IperfSpeaks(node_.node()); }
 
 TEST_P(Clients, APodReachesItselfThroughItsService) {
   const WebServer itself(node_.at(Place::kPod3), {any(), 8080}, "pod3");

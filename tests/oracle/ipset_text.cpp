@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/oracle/calico_rules.h"
+#include "tests/oracle/ipvs_rules.h"
 #include "tests/oracle/kube_ovn.h"
 #include "tests/oracle/rules.h"
 
@@ -84,38 +85,15 @@ std::string PolicySets(const Config& config, Family family) {
          text;
 }
 
-const char* NameOf(nx_l4 protocol) {
-  return protocol == NX_L4_TCP ? "tcp" : protocol == NX_L4_UDP ? "udp" : "sctp";
-}
-
-std::vector<std::string> Ports(const std::vector<model::PortRange>& ranges) {
-  std::vector<std::string> members;
-  for (const model::PortRange& range : ranges)
-    members.push_back(fmt::format("{}-{}", range.first, range.last));
-  return members;
-}
-
-// kube-proxy's (pkg/proxy/ipvs/ipset.go), which its IPVS mode makes and Kube-OVN's rules look into.
-std::string KubeProxySets(const model::Ipvs& ipvs, Family family) {
-  std::vector<std::string> services;
-  for (const model::ServicePort& service : ipvs.cluster_ips)
-    if (service.address.family() == family)
-      services.push_back(fmt::format("{},{}:{}", service.address.ToString(),
-                                     NameOf(service.protocol), service.port));
-  return SetText(family, KubeProxySet(family, "CLUSTER-IP"), "hash:ip,port", services) +
-         SetText(family, KubeProxySet(family, "NODE-PORT-LOCAL-TCP"), "bitmap:port range 0-65535",
-                 Ports(ipvs.local_ports_tcp)) +
-         SetText(family, KubeProxySet(family, "NODE-PORT-LOCAL-UDP"), "bitmap:port range 0-65535",
-                 Ports(ipvs.local_ports_udp));
-}
-
 }  // namespace
 
 std::string IpsetText(const Config& config) {
   std::string text;
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
     text += OwnSets(config, family) + PolicySets(config, family);
-    if (config.ipvs) text += KubeProxySets(*config.ipvs, family);
+    if (config.ipvs)
+      for (const IpvsSet& set : IpvsSets(*config.ipvs, family))
+        text += SetText(family, set.name, set.type, set.members);
     if (config.calico)
       for (const auto& [name, members] : CalicoSets(*config.calico, family))
         text += SetText(family, name, "hash:net", members);

@@ -44,7 +44,8 @@ bool IsActive(const Subnet& subnet, const std::string& node) {
 const char* OvnPrefix(Family family) { return family == Family::kIpv4 ? "ovn40" : "ovn60"; }
 
 std::string KubeProxySet(Family family, std::string_view name) {
-  return fmt::format("KUBE-{}{}", family == Family::kIpv4 ? "" : "6-", name);
+  // NewIPSet: the names of IPv6 are cut to what ipset takes.
+  return fmt::format("KUBE-{}{}", family == Family::kIpv4 ? "" : "6-", name).substr(0, 31);
 }
 
 std::optional<std::string> CidrOf(const Subnet& subnet, Family family) {

@@ -256,7 +256,7 @@ void AddFilterJumps(Table& filter) {
 }  // namespace
 
 bool HasKubeProxy(const Config& config) {
-  return !config.services.empty() || config.kube_proxy != model::KubeProxy();
+  return config.ipvs || !config.services.empty() || config.kube_proxy != model::KubeProxy();
 }
 
 void AddKubeProxyNat(Table& nat, const Config& config, Family family) {

@@ -11,6 +11,7 @@
 
 #include "tests/oracle/calico_rules.h"
 #include "tests/oracle/host_port_rules.h"
+#include "tests/oracle/ipvs_rules.h"
 #include "tests/oracle/kube_ovn.h"
 #include "tests/oracle/kube_proxy_rules.h"
 #include "tests/oracle/rule_table.h"
@@ -96,8 +97,8 @@ void AddPrerouting(Table& nat, const Config& config, Family family) {
 
 // kube-proxy may run without Kube-OVN, whose chains would then change marks that nobody asks it to.
 bool HasKubeOvn(const Config& config) {
-  return !HasKubeProxy(config) || config.ipvs || !config.subnets.empty() ||
-         !config.service_cidrs.empty() || !config.other_nodes.empty();
+  return !HasKubeProxy(config) || !config.subnets.empty() || !config.service_cidrs.empty() ||
+         !config.other_nodes.empty();
 }
 
 void AddKubeOvnNat(Table& nat, const Config& config, Family family) {
@@ -119,7 +120,10 @@ std::string NatText(const Config& config, Family family) {
   AddCalicoNat(nat, config, family);
   AddHostPortMasquerade(nat, config, family);
   if (HasKubeOvn(config)) AddKubeOvnNat(nat, config, family);
-  AddKubeProxyNat(nat, config, family);
+  if (config.ipvs)
+    AddIpvsNat(nat, config, family);
+  else
+    AddKubeProxyNat(nat, config, family);
   AddHostPortDnat(nat, config, family);
   AddIpMasq(nat, config, family);
   return nat.Text();
@@ -184,7 +188,7 @@ void AddGatewayCounters(Table& filter, const Config& config, Family family) {
 std::string FilterText(const Config& config, Family family) {
   Table filter("filter", family);
   for (const char* chain : {"INPUT", "FORWARD", "OUTPUT"}) filter.Policy(chain);
-  if (config.ipvs)
+  if (config.ipvs && HasKubeOvn(config))
     for (const char* chain : {"INPUT", "OUTPUT"})
       filter.Add(chain,
                  "-p tcp -m mark ! --mark 0x4000/0x4000 -m set --match-set @services dst "
@@ -195,7 +199,8 @@ std::string FilterText(const Config& config, Family family) {
   for (const int port : {4789, 6081})
     filter.Add("OUTPUT",
                fmt::format("-p udp -m udp --dport {} -j MARK --set-xmark 0x0/0xffffffff", port));
-  AddKubeProxyFilter(filter, config, family);
+  if (!config.ipvs) AddKubeProxyFilter(filter, config, family);
+  AddMarkDrop(filter, config, !config.ipvs && HasKubeProxy(config));
   return filter.Text();
 }
 

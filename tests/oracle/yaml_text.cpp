@@ -71,9 +71,26 @@ std::string IpvsText(const model::Ipvs& ipvs) {
     return ports.first == ports.last ? fmt::to_string(ports.first)
                                      : fmt::format("{}-{}", ports.first, ports.last);
   };
-  return fmt::format("ipvs:\n  clusterIPs: {}\n  localNodePortsTCP: {}\n  localNodePortsUDP: {}\n",
-                     YamlList(ipvs.cluster_ips, service), YamlList(ipvs.local_ports_tcp, range),
-                     YamlList(ipvs.local_ports_udp, range));
+  const auto loop = [&](const model::LoopBack& loop_back) {
+    return service(loop_back.endpoint) + "," + loop_back.source.ToString();
+  };
+  std::string text = "ipvs:\n";
+  const auto add = [&](const char* word, const auto& list, const auto& to_text) {
+    if (!list.empty()) text += fmt::format("  {}: {}\n", word, YamlList(list, to_text));
+  };
+  text += fmt::format("  clusterIPs: {}\n", YamlList(ipvs.cluster_ips, service));
+  add("externalIPs", ipvs.external_ips, service);
+  add("localExternalIPs", ipvs.local_external_ips, service);
+  add("loadBalancerIPs", ipvs.load_balancer_ips, service);
+  add("localLoadBalancerIPs", ipvs.local_load_balancer_ips, service);
+  add("nodePortsTCP", ipvs.node_ports_tcp, range);
+  add("nodePortsUDP", ipvs.node_ports_udp, range);
+  add("nodePortsSCTP", ipvs.node_ports_sctp, service);
+  add("localNodePortsTCP", ipvs.local_ports_tcp, range);
+  add("localNodePortsUDP", ipvs.local_ports_udp, range);
+  add("localNodePortsSCTP", ipvs.local_ports_sctp, service);
+  add("loopBack", ipvs.loop_back, loop);
+  return text;
 }
 
 std::string ProbeText(const model::Tproxy& tproxy) {
@@ -263,6 +280,7 @@ std::string YamlText(const Config& config) {
                         fip.internal.ToString());
   if (config.calico) text += CalicoText(*config.calico);
   if (config.masquerade.port_choice == NX_PORT_KEEP) text += "masquerade: {randomFully: false}\n";
+  if (config.marks.drop != 0) text += fmt::format("marks: {{drop: {:#x}}}\n", config.marks.drop);
   if (config.kube_proxy != model::KubeProxy()) text += KubeProxyText(config.kube_proxy);
   if (!config.services.empty()) text += "services:\n";
   for (const model::Service& service : config.services) text += ServiceText(service);

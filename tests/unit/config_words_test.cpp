@@ -45,9 +45,22 @@ std::string ShowGateway(const model::Subnet& subnet) {
 
 std::string ShowIpvs(const model::Ipvs& ipvs) {
   std::string out;
-  for (const auto& [address, protocol, port] : ipvs.cluster_ips)
-    out += fmt::format("{},{}:{} ", address.ToString(), static_cast<int>(protocol), port);
-  for (const auto* ports : {&ipvs.local_ports_tcp, &ipvs.local_ports_udp}) {
+  const auto show = [&](const model::ServicePort& port) {
+    out += fmt::format("{},{}:{} ", port.address.ToString(), static_cast<int>(port.protocol),
+                       port.port);
+  };
+  for (const auto* services :
+       {&ipvs.cluster_ips, &ipvs.external_ips, &ipvs.local_external_ips, &ipvs.load_balancer_ips,
+        &ipvs.local_load_balancer_ips, &ipvs.node_ports_sctp, &ipvs.local_ports_sctp}) {
+    std::ranges::for_each(*services, show);
+    out += "/";
+  }
+  for (const auto& [endpoint, source] : ipvs.loop_back) {
+    show(endpoint);
+    out += source.ToString() + "/";
+  }
+  for (const auto* ports :
+       {&ipvs.local_ports_tcp, &ipvs.local_ports_udp, &ipvs.node_ports_tcp, &ipvs.node_ports_udp}) {
     for (const auto& [first, last] : *ports) out += fmt::format("{}-{} ", first, last);
     out += "/";
   }
@@ -79,9 +92,9 @@ std::string Show(const model::Config& c) {
     out += fmt::format("{}:{};", p.pod_ip.ToString(), p.port);
   out += fmt::format("{}{} {:x} {:x} {}", lines(Texts(c.tproxy.on_ip)), c.tproxy.on_port,
                      c.tproxy.output_mark, c.tproxy.prerouting_mark, c.tproxy.table);
-  out +=
-      fmt::format("|{:x} {:x} {:x} {:x}|{}", c.marks.masquerade, c.marks.local, c.marks.policy_nat,
-                  c.marks.policy_forward, static_cast<int>(c.masquerade.port_choice));
+  out += fmt::format("|{:x} {:x} {:x} {:x} {:x}|{}", c.marks.masquerade, c.marks.local,
+                     c.marks.policy_nat, c.marks.policy_forward, c.marks.drop,
+                     static_cast<int>(c.masquerade.port_choice));
   for (const model::PortRange& r : c.masquerade.reserved_ports)
     out += fmt::format(" {}-{}", r.first, r.last);
   out += fmt::format("|{} {}|", c.flows.max_established, c.flows.max_embryos);

@@ -16,7 +16,7 @@ std::string CreateLine(const SetName& set) {
     return fmt::format("create {} {} range 0-65535\n", set.text, set.type);
   return fmt::format("create {} {} family {} hashsize 1024 maxelem {}\n", set.text, set.type,
                      set.family == Family::kIpv4 ? "inet" : "inet6",
-                     set.kind == SetName::Kind::kService ? 65536 : 1048576);
+                     set.kind == SetName::Kind::kPrefix ? 1048576 : 65536);
 }
 
 // One address is written without a length.

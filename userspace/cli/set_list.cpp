@@ -23,6 +23,7 @@ using model::Address;
 using model::Family;
 using model::kFamilies;
 using model::Prefix;
+using LoopView = maps::HashMapView<nx_loop_key, nx_loop>;
 using PortView = maps::HashMapView<nx_port_key, nx_port_member>;
 using SetView = maps::LpmMapView<nx_set_key, nx_set_member>;
 
@@ -30,7 +31,13 @@ constexpr std::array kServiceProtocols = {NX_L4_TCP, NX_L4_UDP, NX_L4_SCTP};
 
 std::string OvnPrefix(Family family) { return family == Family::kIpv4 ? "ovn40" : "ovn60"; }
 std::string CaliPrefix(Family family) { return family == Family::kIpv4 ? "cali40" : "cali60"; }
-std::string KubePrefix(Family family) { return family == Family::kIpv4 ? "KUBE-" : "KUBE-6-"; }
+
+// ipset has no longer names than IPSET_MAXNAMELEN, to which kube-proxy cuts those of IPv6.
+std::string KubeName(Family family, std::string_view name) {
+  constexpr std::size_t kLongest = 31;
+  std::string full = family == Family::kIpv4 ? "KUBE-" : "KUBE-6-";
+  return full.append(name).substr(0, kLongest);
+}
 
 SetName WellKnown(Family family, nx_set_id id, const char* ipset, const char* type) {
   return {.text = OvnPrefix(family) + ipset, .type = type, .family = family, .id = id};
@@ -83,20 +90,24 @@ SetName RuleSet(Family family, nx_set_id id, const std::string& rule) {
 
 // kube-proxy's, in IPVS mode.  A port has no family: its sets exist for each, with the same
 // members.
-std::vector<SetName> PortSets() {
+std::vector<SetName> IpvsSets() {
   using Kind = SetName::Kind;
   std::vector<SetName> names;
   for (const Family family : kFamilies) {
-    const auto add = [&](const char* name, const char* type, Kind kind, nx_l4 protocol) {
-      names.push_back({.text = KubePrefix(family) + name,
-                       .type = type,
-                       .family = family,
-                       .kind = kind,
-                       .protocol = protocol});
+    const auto add = [&](SetName set, const char* name) {
+      set.text = KubeName(family, name);
+      set.family = family;
+      names.push_back(std::move(set));
     };
-    add("CLUSTER-IP", "hash:ip,port", Kind::kService, NX_L4_TCP);
-    add("NODE-PORT-LOCAL-TCP", "bitmap:port", Kind::kPort, NX_L4_TCP);
-    add("NODE-PORT-LOCAL-UDP", "bitmap:port", Kind::kPort, NX_L4_UDP);
+#define X(in, name) \
+  add({.text = {}, .type = "hash:ip,port", .kind = Kind::kService, .bit = in}, name);
+    NX_IP_PORT_SETS(X)
+#undef X
+#define X(in, name, proto) \
+  add({.text = {}, .type = "bitmap:port", .kind = Kind::kPort, .protocol = proto, .bit = in}, name);
+    NX_BARE_PORT_SETS(X)
+#undef X
+    add({.text = {}, .type = "hash:ip,port,ip", .kind = Kind::kLoop}, NX_LOOP_SET);
   }
   return names;
 }
@@ -154,32 +165,50 @@ Result<std::vector<NamedSet>> ReadPrefixSets(PinnedMaps& pins) {
   return list;
 }
 
-bool Holds(const SetName& set, const nx_port_key& key) {
-  if (set.kind == SetName::Kind::kPort)
-    return key.set == NX_PORTS_LOCAL && key.proto == set.protocol;
-  return key.set == NX_PORTS_CLUSTER_IP && Address{key.addr}.family() == set.family;
+bool Holds(const SetName& set, const nx_port_key& key, const nx_port_member& member) {
+  if ((member.sets & set.bit) == 0) return false;
+  const bool bare = Address{key.addr} == Address{};
+  if (set.kind == SetName::Kind::kPort) return bare && key.proto == set.protocol;
+  return set.kind == SetName::Kind::kService && !bare && Address{key.addr}.family() == set.family;
 }
 
-// No set at all when kube-proxy does not run in IPVS mode.
-Result<std::vector<NamedSet>> ReadPortSets(PinnedMaps& pins, std::uint32_t side) {
-  const auto config = pins.Open<maps::ArrayMapView<nx_config>>("nx_config");
-  if (!config) return std::unexpected(config.error());
-  const auto scalars = config->At(side);
-  if (!scalars) return std::unexpected(scalars.error());
-  if (scalars->ipvs == 0) return std::vector<NamedSet>();
+Result<> ReadPorts(PinnedMaps& pins, std::uint32_t side, std::vector<NamedSet>& sets) {
   const auto view = pins.Open<PortView>(side == 0 ? "nx_ports_left" : "nx_ports_right");
   if (!view) return std::unexpected(view.error());
-  std::vector<NamedSet> sets;
-  for (SetName& name : PortSets()) sets.push_back({.name = std::move(name), .members = {}});
-  auto read = view->ForEach([&](const nx_port_key& key, const nx_port_member&) {
+  return view->ForEach([&](const nx_port_key& key, const nx_port_member& held) {
     for (NamedSet& set : sets) {
-      if (!Holds(set.name, key)) continue;
+      if (!Holds(set.name, key, held)) continue;
       Member member{.prefix = {}, .protocol = key.proto, .port = ntohs(key.port)};
       if (set.name.kind == SetName::Kind::kService) member.prefix = Prefix::Of({key.addr});
       set.members.push_back(member);
     }
   });
-  if (!read) return std::unexpected(std::move(read).error());
+}
+
+Result<> ReadLoops(PinnedMaps& pins, std::uint32_t side, std::vector<NamedSet>& sets) {
+  const auto view = pins.Open<LoopView>(side == 0 ? "nx_loop_left" : "nx_loop_right");
+  if (!view) return std::unexpected(view.error());
+  return view->ForEach([&](const nx_loop_key& key, const nx_loop&) {
+    for (NamedSet& set : sets)
+      if (set.name.kind == SetName::Kind::kLoop && Address{key.dst}.family() == set.name.family)
+        set.members.push_back({.prefix = Prefix::Of({key.dst}),
+                               .protocol = key.proto,
+                               .port = ntohs(key.port),
+                               .source = {key.src}});
+  });
+}
+
+// No set at all when kube-proxy does not run in IPVS mode.
+Result<std::vector<NamedSet>> ReadIpvsSets(PinnedMaps& pins, std::uint32_t side) {
+  const auto config = pins.Open<maps::ArrayMapView<nx_config>>("nx_config");
+  if (!config) return std::unexpected(config.error());
+  const auto scalars = config->At(side);
+  if (!scalars) return std::unexpected(scalars.error());
+  std::vector<NamedSet> sets;
+  if (scalars->ipvs == 0) return sets;
+  for (SetName& name : IpvsSets()) sets.push_back({.name = std::move(name), .members = {}});
+  if (auto read = ReadPorts(pins, side, sets); !read) return std::unexpected(read.error());
+  if (auto read = ReadLoops(pins, side, sets); !read) return std::unexpected(read.error());
   return sets;
 }
 
@@ -197,10 +226,15 @@ Result<bool> IsInNetSet(PinnedMaps& pins, const SetName& set, const Member& memb
   return found->has_value();
 }
 
+std::string ServiceText(const Member& member) {
+  return member.prefix.address.ToString() + "," + ProtocolName(member.protocol) + ":" +
+         std::to_string(member.port);
+}
+
 }  // namespace
 
 std::optional<SetName> ParseSetName(std::string_view text) {
-  for (const auto& names : {WellKnownSets(), CalicoSets(), PortSets()})
+  for (const auto& names : {WellKnownSets(), CalicoSets(), IpvsSets()})
     if (const auto named = std::ranges::find(names, text, &SetName::text); named != names.end())
       return *named;
   constexpr std::string_view kBefore = "ovn40natpr-";
@@ -219,7 +253,7 @@ Result<std::vector<NamedSet>> ReadSets(PinnedMaps& pins) {
   const auto generation = pins.Open<maps::ArrayMapView<nx_generation>>("nx_generation");
   if (!generation) return std::unexpected(generation.error());
   auto ports =
-      maps::ReadInForce(*generation, [&](std::uint32_t side) { return ReadPortSets(pins, side); });
+      maps::ReadInForce(*generation, [&](std::uint32_t side) { return ReadIpvsSets(pins, side); });
   if (!ports) return ports;
   std::ranges::move(*ports, std::back_inserter(*sets));
   for (NamedSet& set : *sets) std::ranges::sort(set.members);
@@ -231,24 +265,32 @@ std::string ToText(const SetName& set, const Member& member) {
     case SetName::Kind::kPrefix:
       break;
     case SetName::Kind::kService:
-      return member.prefix.address.ToString() + "," + ProtocolName(member.protocol) + ":" +
-             std::to_string(member.port);
+      return ServiceText(member);
     case SetName::Kind::kPort:
       return std::to_string(member.port);
+    case SetName::Kind::kLoop:
+      return ServiceText(member) + "," + member.source.ToString();
   }
   return member.prefix.ToString();
 }
 
 std::optional<Member> ParseMember(const SetName& set, std::string_view text) {
+  using Kind = SetName::Kind;
   Member member{.prefix = {}, .protocol = set.protocol};
-  if (set.kind != SetName::Kind::kPort) {
+  if (set.kind != Kind::kPort) {
     const auto address = Address::Parse(text.substr(0, text.find(',')));
     if (!address) return std::nullopt;
     member.prefix = Prefix::Of(*address);
   }
-  if (set.kind == SetName::Kind::kPrefix)
-    return text.contains(',') ? std::nullopt : std::optional(member);
-  if (set.kind == SetName::Kind::kService) {
+  if (set.kind == Kind::kPrefix) return text.contains(',') ? std::nullopt : std::optional(member);
+  if (set.kind == Kind::kLoop) {
+    const std::size_t comma = text.rfind(',');
+    const auto source = Address::Parse(text.substr(std::min(comma, text.size() - 1) + 1));
+    if (!source) return std::nullopt;
+    member.source = *source;
+    text = text.substr(0, comma);
+  }
+  if (set.kind != Kind::kPort) {
     const std::size_t comma = text.find(',');
     if (comma == text.npos) return std::nullopt;
     text.remove_prefix(comma + 1);
@@ -267,22 +309,38 @@ std::optional<Member> ParseMember(const SetName& set, std::string_view text) {
   return member;
 }
 
+namespace {
+
+Result<bool> IsLoop(PinnedMaps& pins, std::uint32_t side, const Member& member) {
+  const auto view = pins.Open<LoopView>(side == 0 ? "nx_loop_left" : "nx_loop_right");
+  if (!view) return std::unexpected(view.error());
+  const auto found = view->Find(
+      {member.prefix.address.bytes, member.source.bytes, htons(member.port), member.protocol, 0});
+  if (!found) return std::unexpected(found.error());
+  return found->has_value();
+}
+
+Result<bool> IsPort(PinnedMaps& pins, std::uint32_t side, const SetName& set,
+                    const Member& member) {
+  const auto view = pins.Open<PortView>(side == 0 ? "nx_ports_left" : "nx_ports_right");
+  if (!view) return std::unexpected(view.error());
+  nx_port_key key{.addr = {}, .port = htons(member.port), .proto = member.protocol, .pad = 0};
+  if (set.kind == SetName::Kind::kService) key.addr = member.prefix.address.bytes;
+  const auto found = view->Find(key);
+  if (!found) return std::unexpected(found.error());
+  return found->has_value() && ((*found)->sets & set.bit) != 0;
+}
+
+}  // namespace
+
 Result<bool> IsMember(PinnedMaps& pins, const SetName& set, const Member& member) {
   if (set.kind == SetName::Kind::kPrefix) return IsInNetSet(pins, set, member);
-  if (set.kind == SetName::Kind::kService && member.prefix.family() != set.family) return false;
+  if (set.kind != SetName::Kind::kPort && member.prefix.family() != set.family) return false;
   const auto generation = pins.Open<maps::ArrayMapView<nx_generation>>("nx_generation");
   if (!generation) return std::unexpected(generation.error());
-  nx_port_key key{};
-  key.port = htons(member.port);
-  key.proto = member.protocol;
-  key.set = set.kind == SetName::Kind::kPort ? NX_PORTS_LOCAL : NX_PORTS_CLUSTER_IP;
-  if (set.kind == SetName::Kind::kService) key.addr = member.prefix.address.bytes;
-  return maps::ReadInForce(*generation, [&](std::uint32_t side) -> Result<bool> {
-    const auto view = pins.Open<PortView>(side == 0 ? "nx_ports_left" : "nx_ports_right");
-    if (!view) return std::unexpected(view.error());
-    const auto found = view->Find(key);
-    if (!found) return std::unexpected(found.error());
-    return found->has_value();
+  return maps::ReadInForce(*generation, [&](std::uint32_t side) {
+    return set.kind == SetName::Kind::kLoop ? IsLoop(pins, side, member)
+                                            : IsPort(pins, side, set, member);
   });
 }
 

@@ -23,6 +23,7 @@ struct SetName {
     kPrefix,   // hash:net, hash:ip: in nx_set
     kService,  // hash:ip,port: in nx_ports
     kPort,     // bitmap:port: in nx_ports
+    kLoop,     // hash:ip,port,ip: in nx_loop
   };
   std::string text;  // ovn40subnets, ovn60natpr-418e79269dc5-src, KUBE-6-CLUSTER-IP
   std::string type;
@@ -31,6 +32,7 @@ struct SetName {
   nx_set_id id = NX_SET_SUBNETS;  // kPrefix
   std::string rule;               // of a NAT policy rule's set
   nx_l4 protocol = NX_L4_TCP;     // kPort
+  nx_port_sets bit{};             // kService, kPort
 };
 
 // As much of it as the set's kind has.
@@ -38,6 +40,7 @@ struct Member {
   model::Prefix prefix;
   nx_l4 protocol = NX_L4_TCP;
   std::uint16_t port = 0;  // host byte order
+  model::Address source{};
 
   friend auto operator<=>(const Member&, const Member&) = default;
 };
@@ -55,10 +58,11 @@ std::optional<SetName> ParseSetName(std::string_view text);
 Result<std::vector<NamedSet>> ReadSets(PinnedMaps& pins);
 
 // As ipset writes it, but for a prefix length, which is always there: 10.16.0.0/16, 10.16.0.1/32,
-// 10.96.0.1,tcp:443, 30080.
+// 10.96.0.1,tcp:443, 30080, 10.16.0.1,tcp:8080,10.16.0.1.
 std::string ToText(const SetName& set, const Member& member);
 
-// What `ipset test` takes for a set of this kind: an address, "10.96.0.1,443", "30080".
+// What `ipset test` takes for a set of this kind: an address, "10.96.0.1,443", "30080",
+// "10.16.0.1,8080,10.16.0.1".
 std::optional<Member> ParseMember(const SetName& set, std::string_view text);
 
 // Asks the kernel's own tables: what they answer is what is loaded.

@@ -67,6 +67,8 @@ std::string_view MemberName(SetName::Kind kind) {
       return "ADDRESS,PROTOCOL:PORT";
     case SetName::Kind::kPort:
       return "port";
+    case SetName::Kind::kLoop:
+      return "ADDRESS,PROTOCOL:PORT,ADDRESS";
   }
   return "";
 }

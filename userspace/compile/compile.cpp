@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/compile/compile.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <bit>
 #include <iterator>
 
+#include "userspace/compile/ipvs.h"
 #include "userspace/compile/jiffies.h"
 #include "userspace/compile/membership.h"
 #include "userspace/compile/networks.h"
@@ -93,7 +92,8 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.mark_local = marks.local;
   scalars.mark_policy_nat = marks.policy_nat;
   scalars.mark_policy_forward = marks.policy_forward;
-  scalars.mark_untrusted = marks.masquerade | marks.local | marks.policy_nat | marks.policy_forward;
+  scalars.mark_untrusted =
+      marks.masquerade | marks.local | marks.policy_nat | marks.policy_forward | marks.drop;
   // A pod's packet must not find the way that only probes of this node take.
   if (!config.tproxy.probes.empty())
     scalars.mark_untrusted |= config.tproxy.output_mark | config.tproxy.prerouting_mark;
@@ -104,8 +104,10 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   if (config.calico) scalars.calico = CalicoScalars(*config.calico);
   scalars.port_choice = config.masquerade.port_choice;
   scalars.ipvs = config.ipvs.has_value();
-  scalars.ovn = config.ipvs || !config.subnets.empty() || !config.service_cidrs.empty() ||
-                !config.other_nodes.empty();
+  scalars.loop_back = config.ipvs && !config.ipvs->loop_back.empty();
+  scalars.mark_drop = marks.drop;
+  scalars.ovn =
+      !config.subnets.empty() || !config.service_cidrs.empty() || !config.other_nodes.empty();
   scalars.detect = DetectionOf(config.kube_proxy);
   scalars.masquerade_all = config.kube_proxy.masquerade_all;
   // portmap's chains are there once a container asks for them.
@@ -135,30 +137,6 @@ Table<nx_fip_key, nx_fip> FloatingIps(const std::vector<model::FloatingIp>& list
     table.emplace(nx_fip_key{floating.internal.bytes, NX_FIP_INTERNAL, {}},
                   nx_fip{floating.external.bytes});
   }
-  return table;
-}
-
-void AddPorts(Table<nx_port_key, nx_port_member>& table, nx_l4 protocol,
-              const std::vector<model::PortRange>& ranges) {
-  for (const model::PortRange& range : ranges)
-    for (std::uint32_t port = range.first; port <= range.last; ++port)
-      table.emplace(nx_port_key{.addr = {},
-                                .port = htons(static_cast<std::uint16_t>(port)),
-                                .proto = protocol,
-                                .set = NX_PORTS_LOCAL},
-                    nx_port_member{1});
-}
-
-Table<nx_port_key, nx_port_member> Ports(const model::Ipvs& ipvs) {
-  Table<nx_port_key, nx_port_member> table;
-  for (const model::ServicePort& service : ipvs.cluster_ips)
-    table.emplace(nx_port_key{.addr = service.address.bytes,
-                              .port = htons(service.port),
-                              .proto = service.protocol,
-                              .set = NX_PORTS_CLUSTER_IP},
-                  nx_port_member{1});
-  AddPorts(table, NX_L4_TCP, ipvs.local_ports_tcp);
-  AddPorts(table, NX_L4_UDP, ipvs.local_ports_udp);
   return table;
 }
 
@@ -270,7 +248,10 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
   wanted.set.emplace("", std::make_shared<const Table<nx_set_key, nx_set_member>>(
                              SetEntries(OtherSetsOf(config))));
   wanted.fip = FloatingIps(config.floating_ips);
-  if (config.ipvs) wanted.ports = Ports(*config.ipvs);
+  if (config.ipvs) {
+    wanted.ports = PortSets(*config.ipvs);
+    wanted.loop = LoopBacks(*config.ipvs);
+  }
   wanted.probe = Probes(config.tproxy);
   return wanted;
 }

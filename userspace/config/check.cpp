@@ -133,6 +133,7 @@ void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
   };
   const Mark local{"local", marks.local, places.local};
   const Mark host_port{"hostPort", marks.host_port, places.host_port};
+  const Mark drop{"drop", marks.drop, places.drop};
   const auto apart = [&](const Mark& one, std::initializer_list<Mark> others) {
     for (const Mark& other : others)
       if (const std::uint32_t shared = one.bits & other.bits; shared != 0)
@@ -145,8 +146,9 @@ void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
   // The default of a mark that no container asks for is nobody's.
   if (places.host_port.end != 0 || model::AsksForHostPortMark(decoded.config)) {
     apart(masquerade, {host_port});
-    apart(host_port, {local, nat, forward});
+    apart(host_port, {local, nat, forward, drop});
   }
+  apart(drop, {masquerade, local, nat, forward});
   const std::uint32_t shared = nat.bits & forward.bits;
   if (shared == nat.bits || shared == forward.bits)
     diagnostics.Error(later(nat, forward),
@@ -192,20 +194,13 @@ std::size_t SetsOf(const model::IpPool& pool) {
 }
 
 void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
-  if (!decoded.config.ipvs) return;
-  const model::Ipvs& ipvs = *decoded.config.ipvs;
-  Costs costs;
-  const auto add = [&](const std::vector<model::PortRange>& ranges,
-                       const std::vector<Span>& places) {
-    for (std::size_t i = 0; i < ranges.size(); ++i)
-      costs.emplace_back(places[i], ranges[i].last - ranges[i].first + 1u);
-  };
-  add(ipvs.local_ports_tcp, decoded.places.local_ports_tcp);
-  add(ipvs.local_ports_udp, decoded.places.local_ports_udp);
-  for (const Span where : decoded.places.cluster_ips) costs.emplace_back(where, 1);
-  CheckRoom(std::move(costs), NX_MAX_PORTS,
+  CheckRoom(decoded.places.ipvs.members, NX_MAX_PORTS,
             fmt::format("too many: the sets of \"ipvs\" hold {} members", NX_MAX_PORTS),
             "every port of a range counts", diagnostics);
+  Costs loops;
+  for (const Span where : decoded.places.ipvs.loop_back) loops.emplace_back(where, 1);
+  CheckRoom(std::move(loops), NX_MAX_LOOPS,
+            fmt::format("too many: \"loopBack\" holds {} members", NX_MAX_LOOPS), "", diagnostics);
 }
 
 void CheckSubnetCount(const Decoded& decoded, Diagnostics& diagnostics) {

@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -160,26 +161,45 @@ class Called {
 };
 
 // kube-proxy has no detector for a family without a range; here one is for both.
-void CheckDetection(const Decoded& decoded, Diagnostics& diagnostics) {
-  const model::KubeProxy& proxy = decoded.config.kube_proxy;
-  if (proxy.detect != model::DetectLocal::kClusterCidr || proxy.cluster_cidrs.empty()) return;
-  for (const Family family : kFamilies) {
-    if (std::ranges::find(proxy.cluster_cidrs, family, &model::Prefix::family) !=
-        proxy.cluster_cidrs.end())
-      continue;
-    for (std::size_t i = 0; i < decoded.config.services.size(); ++i) {
-      const std::vector<Address>& ips = decoded.config.services[i]->cluster_ips;
-      const auto found = std::ranges::find(ips, family, &Address::family);
-      if (found == ips.end()) continue;
-      diagnostics.Error(
-          decoded.places.services[i].cluster_ips[static_cast<std::size_t>(found - ips.begin())],
-          fmt::format("{} is {}, and none of the pods' CIDRs is", found->ToString(),
-                      NameOf(family)),
-          fmt::format("add an {} one to where the first is, at {}", NameOf(family),
-                      diagnostics.PlaceOf(decoded.places.kube_proxy.cluster_cidrs[0])));
+class Detection {
+ public:
+  Detection(const Decoded& decoded, Diagnostics& diagnostics)
+      : ranges_(decoded.config.kube_proxy.cluster_cidrs),
+        places_(decoded.places.kube_proxy.cluster_cidrs),
+        asks_(decoded.config.kube_proxy.detect == model::DetectLocal::kClusterCidr &&
+              !ranges_.empty()),
+        diagnostics_(diagnostics) {}
+
+  // Of each family it tells once.
+  void Add(const Address& cluster_ip, Span where) {
+    const Family family = cluster_ip.family();
+    if (!asks_ || std::ranges::find(ranges_, family, &model::Prefix::family) != ranges_.end() ||
+        std::exchange(told_[family == Family::kIpv4 ? 0 : 1], true))
       return;
-    }
+    diagnostics_.Error(where,
+                       fmt::format("{} is {}, and none of the pods' CIDRs is",
+                                   cluster_ip.ToString(), NameOf(family)),
+                       fmt::format("add an {} one to where the first is, at {}", NameOf(family),
+                                   diagnostics_.PlaceOf(places_[0])));
   }
+
+ private:
+  const std::vector<model::Prefix>& ranges_;
+  const std::vector<Span>& places_;
+  bool asks_;
+  Diagnostics& diagnostics_;
+  std::array<bool, 2> told_{};
+};
+
+void CheckDetection(const Decoded& decoded, Diagnostics& diagnostics) {
+  Detection detection(decoded, diagnostics);
+  for (std::size_t i = 0; i < decoded.config.services.size(); ++i)
+    for (std::size_t j = 0; j < decoded.config.services[i]->cluster_ips.size(); ++j)
+      detection.Add(decoded.config.services[i]->cluster_ips[j],
+                    decoded.places.services[i].cluster_ips[j]);
+  if (!decoded.config.ipvs) return;
+  for (std::size_t i = 0; i < decoded.config.ipvs->cluster_ips.size(); ++i)
+    detection.Add(decoded.config.ipvs->cluster_ips[i].address, decoded.places.ipvs.cluster_ips[i]);
 }
 
 // Both would serve them, the one before the other.

@@ -9,6 +9,7 @@
 #include "userspace/config/choice.h"
 #include "userspace/config/decode_calico.h"
 #include "userspace/config/decode_host_ports.h"
+#include "userspace/config/decode_ipvs.h"
 #include "userspace/config/decode_services.h"
 #include "userspace/config/mapping.h"
 #include "userspace/config/values.h"
@@ -165,6 +166,7 @@ void DecodeMarks(const Mapping& map, Decoded& out) {
   places.policy_nat = map.Into(marks.policy_nat, "policyNat", ReadMark);
   places.policy_forward = map.Into(marks.policy_forward, "policyForward", ReadMark);
   places.host_port = map.Into(marks.host_port, "hostPort", ReadMark);
+  places.drop = map.Into(marks.drop, "drop", ReadMark);
   places.readable = map.diagnostics().count() == before;
 }
 
@@ -173,13 +175,6 @@ void DecodeMasquerade(const Mapping& map, model::Masquerade& masquerade) {
   map.Into(random, "randomFully", ReadBool);
   masquerade.port_choice = random ? NX_PORT_RANDOM : NX_PORT_KEEP;
   map.IntoList(masquerade.reserved_ports, nullptr, "reservedPorts", ReadPorts);
-}
-
-void DecodeIpvs(const Mapping& map, Decoded& out) {
-  model::Ipvs& ipvs = out.config.ipvs.emplace();
-  map.IntoList(ipvs.cluster_ips, &out.places.cluster_ips, "clusterIPs", ReadServicePort);
-  map.IntoList(ipvs.local_ports_tcp, &out.places.local_ports_tcp, "localNodePortsTCP", ReadPorts);
-  map.IntoList(ipvs.local_ports_udp, &out.places.local_ports_udp, "localNodePortsUDP", ReadPorts);
 }
 
 }  // namespace
@@ -195,7 +190,7 @@ Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagn
   for (const Mapping& subnet : top->SubList("subnets")) DecodeSubnet(subnet, out);
   DecodeChoice(*top, "policyOrder", out.config.policy_order);
   DecodeChoice(*top, "dropOrphans", out.config.orphan_drop);
-  if (const auto ipvs = top->Sub("ipvs")) DecodeIpvs(*ipvs, out);
+  DecodeIpvs(*top, out);
   for (const Mapping& floating : top->SubList("floatingIPs")) DecodeFloatingIp(floating, out);
   DecodeCalico(*top, out);
   if (const auto tproxy = top->Sub("tproxy")) DecodeTproxy(*tproxy, out);

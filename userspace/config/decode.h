@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "userspace/config/diagnostics.h"
@@ -33,7 +35,14 @@ struct Places {
     Span policy_nat;
     Span policy_forward;
     Span host_port;
+    Span drop;
     bool readable = true;  // false: one of them is not what was written, but a default
+  };
+  struct Ipvs {
+    std::vector<Span> cluster_ips;
+    // Of all sets but KUBE-LOOP-BACK, with how many ports a range stands for.
+    std::vector<std::pair<Span, std::size_t>> members;
+    std::vector<Span> loop_back;
   };
   struct Tproxy {
     struct Probe {
@@ -101,9 +110,7 @@ struct Places {
   std::vector<Span> other_nodes;
   std::vector<Subnet> subnets;
   std::vector<FloatingIp> floating_ips;
-  std::vector<Span> cluster_ips;
-  std::vector<Span> local_ports_tcp;
-  std::vector<Span> local_ports_udp;
+  Ipvs ipvs;
   Calico calico;
   Tproxy tproxy;
   KubeProxy kube_proxy;

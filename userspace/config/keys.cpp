@@ -12,6 +12,7 @@
 #include "userspace/config/duration.h"
 #include "userspace/config/keys_calico.h"
 #include "userspace/config/keys_host_ports.h"
+#include "userspace/config/keys_ipvs.h"
 #include "userspace/config/keys_services.h"
 
 namespace natrix::config {
@@ -129,17 +130,6 @@ std::vector<Key> WrittenKeys() {
              "`gatewayNode`, as Kube-OVN. `nat-outgoing`: all with `natOutgoing`; answers to connections "
              "that entered the cluster at another node are then dropped.",
      .choices = {"gateway-address", "nat-outgoing"}},
-    {.path = "ipvs", .type = Type::kMap,
-     .text = "kube-proxy runs in IPVS mode, and these are its sets. Left out: it does not."},
-    {.path = "ipvs.clusterIPs", .type = Type::kServicePorts, .fallback = "[]",
-     .example = "[\"10.96.0.1,tcp:443\", \"fd00:10:96::a,udp:53\"]",
-     .text = "Set `KUBE-CLUSTER-IP` / `KUBE-6-CLUSTER-IP`: what pods may call in `serviceCIDRs` to be "
-             "masqueraded. Written as ipset does."},
-    {.path = "ipvs.localNodePortsTCP", .type = Type::kPorts, .fallback = "[]", .example = "[30080]",
-     .text = "Set `KUBE-NODE-PORT-LOCAL-TCP`: NodePorts of Services with `externalTrafficPolicy: Local`."},
-    {.path = "ipvs.localNodePortsUDP", .type = Type::kPorts, .fallback = "[]", .example = "[30053]",
-     .text = "Set `KUBE-NODE-PORT-LOCAL-UDP`."},
-
     {.path = "floatingIPs", .type = Type::kMaps, .fallback = "[]",
      .example = "[{external: 172.18.0.50, internal: 10.16.0.10}]",
      .text = "Addresses outside that stand for a pod, as Calico's floating IPs do: traffic to "
@@ -194,6 +184,9 @@ std::vector<Key> WrittenKeys() {
     {.path = "marks.hostPort", .type = Type::kMark, .fallback = "0x2000", .example = "0x1000",
      .text = "Asks for masquerade of a host port's traffic: CNI portmap's `markMasqBit`, as a mark. "
              "Shares no bit with the others."},
+    {.path = "marks.drop", .type = Type::kMark, .example = "0x8000",
+     .text = "What has it is dropped, to the node and by the node itself: kubelet's `KUBE-MARK-DROP` until "
+             "Kubernetes 1.27, 0x8000. Left out: nothing is. Shares no bit with the others."},
 
     {.path = "masquerade", .type = Type::kMap, .text = "How source ports are chosen."},
     {.path = "masquerade.randomFully", .type = Type::kBool, .fallback = "true", .example = "false",
@@ -264,6 +257,7 @@ std::string_view Key::parent() const {
 const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all = WrittenKeys();
+    std::ranges::move(IpvsKeys(), std::back_inserter(all));
     for (unsigned state = 0; state < NX_STATE_COUNT; ++state) all.push_back(TimeoutRow(state));
     std::ranges::move(CalicoKeys(), std::back_inserter(all));
     std::ranges::move(ServiceKeys(), std::back_inserter(all));
@@ -344,6 +338,8 @@ std::string_view TypeName(Type type) {
       return "nodes in one string";
     case Type::kServicePorts:
       return "a list of service ports";
+    case Type::kLoopBacks:
+      return "a list of endpoints with sources";
     case Type::kInterfaces:
       return "a list of addresses with their prefix length";
     case Type::kHostIp:

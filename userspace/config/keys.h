@@ -28,6 +28,7 @@ enum class Type {
   kPrefixText,    // addresses or CIDRs of one string
   kGatewayText,   // node or node:address of one string
   kServicePorts,  // members of an ipset hash:ip,port
+  kLoopBacks,     // members of an ipset hash:ip,port,ip
   kInterfaces,    // addresses with the length of their network
   kHostIp,        // an address of the node's, or all of a family
   kContainer,     // a container's name

@@ -11,7 +11,7 @@ std::vector<Key> ServiceKeys() {
   return {
     {.path = "kubeProxy", .type = Type::kMap,
      .text = "What kube-proxy is told about the cluster, in the words of its KubeProxyConfiguration. "
-             "For `services`."},
+             "For `services`, and for the masquerade of `ipvs`."},
     {.path = "kubeProxy.clusterCIDR", .type = Type::kCidrText,
      .example = "\"10.16.0.0/14,fd00:10::/32\"",
      .text = "The pods' addresses, separated by commas: who calls a ClusterIP from elsewhere is "

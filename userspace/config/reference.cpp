@@ -95,6 +95,8 @@ Json ValueSchema(const Key& key) {
       return Text("^ *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *(, *[-a-z0-9.]+(:[0-9a-fA-F:.]+)? *)*$");
     case Type::kServicePorts:
       return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5}$"));
+    case Type::kLoopBacks:
+      return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5},[0-9a-fA-F:.]+$"));
     case Type::kInterfaces:
       return ListOf(CidrSchema());
     case Type::kHostIp:
@@ -130,6 +132,7 @@ Json DefaultOf(const Key& key) {
     case Type::kDevices:
     case Type::kPorts:
     case Type::kServicePorts:
+    case Type::kLoopBacks:
     case Type::kInterfaces:
     case Type::kChoices:
       return Json::array();

@@ -70,6 +70,8 @@ std::string_view Article(const Key& key) {
       return "a port or a range of ports";
     case Type::kServicePorts:
       return "a service port";
+    case Type::kLoopBacks:
+      return "an endpoint with a source";
     default:
       return TypeName(key.type);
   }

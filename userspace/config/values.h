@@ -62,6 +62,9 @@ std::optional<model::GatewayNode> ReadGatewayNode(const Node& node, const Key& k
 // "10.96.0.1,tcp:443", a member of an ipset hash:ip,port.
 std::optional<model::ServicePort> ReadServicePort(const Node& node, const Key& key,
                                                   Diagnostics& diagnostics);
+// "10.16.0.10,tcp:8080,10.16.0.10", a member of an ipset hash:ip,port,ip.
+std::optional<model::LoopBack> ReadLoopBack(const Node& node, const Key& key,
+                                            Diagnostics& diagnostics);
 
 // "127.0.0.1:9188", "[::1]:9188"; ":9188" and "9188" are on IPv4's loopback address.
 std::optional<model::Endpoint> ReadListen(const Node& node, const Key& key,

@@ -22,6 +22,20 @@ std::optional<nx_l4> ProtocolOf(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<model::ServicePort> ServicePortIn(std::string_view text) {
+  const std::size_t comma = text.find(',');
+  const std::size_t colon = comma == text.npos ? comma : text.find(':', comma);
+  if (colon == text.npos) return std::nullopt;
+  const auto address = Address::Parse(text.substr(0, comma));
+  const auto protocol = ProtocolOf(text.substr(comma + 1, colon - comma - 1));
+  std::uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data() + colon + 1, end, port);
+  if (!address || !protocol || error != std::errc() || last != end || port == 0)
+    return std::nullopt;
+  return model::ServicePort{*address, *protocol, port};
+}
+
 }  // namespace
 
 std::optional<Prefix> ReadPolicyPrefix(const Node& node, const Key& key, Diagnostics& diagnostics) {
@@ -51,22 +65,26 @@ std::optional<model::GatewayNode> ReadGatewayNode(const Node& node, const Key& k
 std::optional<model::ServicePort> ReadServicePort(const Node& node, const Key& key,
                                                   Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
-  const std::string_view text = node.text;
-  const std::size_t comma = text.find(',');
-  const std::size_t colon = comma == text.npos ? comma : text.find(':', comma);
-  const auto refuse = [&]() -> std::optional<model::ServicePort> {
-    diagnostics.Error(node.where, fmt::format("\"{}\" is no service port", text),
+  const auto service = ServicePortIn(node.text);
+  if (!service)
+    diagnostics.Error(node.where, fmt::format("\"{}\" is no service port", node.text),
                       std::string(kServicePortHelp));
-    return std::nullopt;
-  };
-  if (colon == text.npos) return refuse();
-  const auto address = Address::Parse(text.substr(0, comma));
-  const auto protocol = ProtocolOf(text.substr(comma + 1, colon - comma - 1));
-  std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto [last, error] = std::from_chars(text.data() + colon + 1, end, port);
-  if (!address || !protocol || error != std::errc() || last != end || port == 0) return refuse();
-  return model::ServicePort{*address, *protocol, port};
+  return service;
+}
+
+std::optional<model::LoopBack> ReadLoopBack(const Node& node, const Key& key,
+                                            Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  const std::string_view text = node.text;
+  const std::size_t comma = std::min(text.rfind(','), text.size());
+  const auto endpoint = ServicePortIn(text.substr(0, comma));
+  const auto source = Address::Parse(text.substr(std::min(comma + 1, text.size())));
+  if (endpoint && source && source->family() == endpoint->address.family())
+    return model::LoopBack{*endpoint, *source};
+  diagnostics.Error(node.where,
+                    fmt::format("\"{}\" is no endpoint with a source of its family", text),
+                    "write it as `ipset save` does: 10.16.0.10,tcp:8080,10.16.0.10");
+  return std::nullopt;
 }
 
 }  // namespace natrix::config

@@ -56,6 +56,7 @@ class Applier {
     Parts<std::uint32_t, nx_subnet> subnet;
     Parts<nx_policy_key, nx_policy> policy;
     Table<nx_port_key, nx_port_member> ports;
+    Table<nx_loop_key, nx_loop> loop;
     std::shared_ptr<const compile::Services> services;  // null until it is read
     nx_config config{};
   };

@@ -96,6 +96,7 @@ struct Marks {
   std::uint32_t policy_nat = 0x90001;
   std::uint32_t policy_forward = 0x90002;
   std::uint32_t host_port = 0x2000;
+  std::uint32_t drop = 0;  // KUBE-MARK-DROP's; 0: nobody drops by it
 };
 
 // A kubelet probe of a pod that the node cannot reach.
@@ -141,10 +142,24 @@ struct ServicePort {
   nx_l4 protocol = NX_L4_TCP;
   std::uint16_t port = 0;  // host byte order
 };
+// Who reaches itself through a Service.
+struct LoopBack {
+  ServicePort endpoint;
+  Address source;
+};
 struct Ipvs {
-  std::vector<ServicePort> cluster_ips;    // KUBE-CLUSTER-IP
-  std::vector<PortRange> local_ports_tcp;  // KUBE-NODE-PORT-LOCAL-TCP
-  std::vector<PortRange> local_ports_udp;
+  std::vector<ServicePort> cluster_ips;              // KUBE-CLUSTER-IP
+  std::vector<PortRange> local_ports_tcp;            // KUBE-NODE-PORT-LOCAL-TCP
+  std::vector<PortRange> local_ports_udp;            // KUBE-NODE-PORT-LOCAL-UDP
+  std::vector<ServicePort> local_ports_sctp;         // KUBE-NODE-PORT-LOCAL-SCTP-HASH
+  std::vector<PortRange> node_ports_tcp;             // KUBE-NODE-PORT-TCP
+  std::vector<PortRange> node_ports_udp;             // KUBE-NODE-PORT-UDP
+  std::vector<ServicePort> node_ports_sctp;          // KUBE-NODE-PORT-SCTP-HASH
+  std::vector<ServicePort> external_ips;             // KUBE-EXTERNAL-IP
+  std::vector<ServicePort> local_external_ips;       // KUBE-EXTERNAL-IP-LOCAL
+  std::vector<ServicePort> load_balancer_ips;        // KUBE-LOAD-BALANCER
+  std::vector<ServicePort> local_load_balancer_ips;  // KUBE-LOAD-BALANCER-LOCAL
+  std::vector<LoopBack> loop_back;                   // KUBE-LOOP-BACK
 };
 
 struct Metrics {

@@ -54,6 +54,8 @@ struct nx_gateway w_gateway;
 enum nx_direction w_direction;
 struct nx_port_key w_port_key;
 struct nx_port_member w_port_member;
+struct nx_loop_key w_loop_key;
+struct nx_loop w_loop;
 
 struct nx_fip_key w_fip_key;
 struct nx_fip w_fip;

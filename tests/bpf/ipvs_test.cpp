@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include "tests/bpf/datapath.h"
+
+// What of kube-proxy's IPVS mode and of kubelet's marks two nodes side by side do not show:
+// reasons, and marks that a packet has before iptables sees it.
+namespace natrix {
+namespace {
+
+using namespace support;
+
+constexpr std::uint32_t kMasquerade = 0x4000;
+constexpr std::uint32_t kDrop = 0x8000;
+
+model::ServicePort At(const char* address, std::uint16_t port, nx_l4 protocol = NX_L4_TCP) {
+  return {*model::Address::Parse(address), protocol, port};
+}
+
+class Ipvs : public Datapath {
+ protected:
+  void SetUp() override {
+    Datapath::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    config.floating_ips.clear();
+    config.subnets.clear();
+    config.service_cidrs.clear();
+    config.other_nodes.clear();
+    model::Ipvs& ipvs = config.ipvs.emplace();
+    ipvs.load_balancer_ips = {At(cast().service, 80)};
+    ipvs.local_ports_tcp = {{30080, 30080}};
+    ipvs.loop_back = {{At(cast().pod, 8080), At(cast().pod, 1).address}};
+    Apply();
+  }
+};
+NATRIX_BOTH_FAMILIES(Ipvs);
+
+TEST_P(Ipvs, LoopBackHasAReasonOfItsOwn) {
+  PacketSpec call = Tcp(cast().pod, cast().pod);
+  call.dport = 8080;
+  EXPECT_THAT(Run(Hook::kOut, call), PassedFor(NX_R_MASQ_LOOP_BACK));
+  call.dport = 8081;
+  EXPECT_THAT(Run(Hook::kOut, call), PassedFor(NX_R_KEEP));
+
+  config.ipvs->loop_back.clear();
+  Apply();
+  Forget();
+  call.dport = 8080;
+  EXPECT_THAT(Run(Hook::kOut, call), PassedFor(NX_R_KEEP));
+}
+
+TEST_P(Ipvs, AServiceIsMarkedOnceForEachFlow) {
+  PacketSpec call = Tcp(cast().web, cast().service);
+  EXPECT_EQ(Run(Hook::kUplinkIn, call).mark, kMasquerade);
+  call.src = v6() ? "::1" : "127.0.0.1";  // KUBE-SERVICES' first rule
+  EXPECT_EQ(Run(Hook::kUplinkIn, call).mark, 0U);
+}
+
+// P2 and P3 are Kube-OVN's, which is not there.
+TEST_P(Ipvs, WithoutKubeOvnThereIsNoMarkForLocalPolicy) {
+  PacketSpec call = Tcp(cast().other_node, cast().node);
+  call.dport = 30080;
+  EXPECT_EQ(Run(Hook::kUplinkIn, call).mark, 0U);
+}
+
+class MarkDrop : public Datapath {
+ protected:
+  void SetUp() override {
+    Datapath::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    config.marks.drop = kDrop;
+    Apply();
+  }
+};
+NATRIX_BOTH_FAMILIES(MarkDrop);
+
+TEST_P(MarkDrop, ToTheNodeAndFromItIsDropped) {
+  EXPECT_THAT(Run(Hook::kUplinkIn, Udp(cast().web, cast().node), kDrop),
+              DroppedFor(NX_R_MARK_DROP));
+  EXPECT_THAT(Run(Hook::kUplinkIn, Echo(cast().web, cast().join), kDrop | 1),
+              DroppedFor(NX_R_MARK_DROP));
+  EXPECT_THAT(Run(Hook::kOut, Udp(cast().node, cast().web), kDrop), DroppedFor(NX_R_MARK_DROP));
+  // Nothing is remembered of what was dropped.
+  EXPECT_EQ(CountEmbryos(), 0U);
+  EXPECT_THAT(Run(Hook::kUplinkIn, Udp(cast().web, cast().node)), PassedFor(NX_R_NOT_OURS));
+  EXPECT_THAT(Run(Hook::kUplinkIn, Udp(cast().web, cast().node), kDrop >> 1),
+              PassedFor(NX_R_NOT_OURS));
+}
+
+TEST_P(MarkDrop, WhatIsForwardedIsNot) {
+  EXPECT_THAT(Run(Hook::kUplinkIn, Udp(cast().web, cast().pod), kDrop), PassedFor(NX_R_NOT_OURS));
+  ingress_ifindex = 1;
+  EXPECT_FALSE(Run(Hook::kOut, Udp(cast().web, cast().pod), kDrop).dropped);
+}
+
+// INPUT asks for the destination after DNAT, and for every packet of a flow.
+TEST_P(MarkDrop, AFlowsPacketsAreAskedWhereTheyGo) {
+  EXPECT_THAT(Run(Hook::kUplinkIn, Udp(cast().web, cast().floating)), PassedFor(NX_R_FIP_DNAT));
+  EXPECT_FALSE(Run(Hook::kUplinkIn, Udp(cast().web, cast().floating), kDrop).dropped);
+  EXPECT_FALSE(Run(Hook::kPodIn, Udp(cast().pod, cast().node)).dropped);
+  EXPECT_THAT(Run(Hook::kUplinkIn, Udp(cast().pod, cast().node), kDrop),
+              DroppedFor(NX_R_MARK_DROP));
+}
+
+TEST_P(MarkDrop, APodsPacketLosesTheMark) {
+  const Outcome out = Run(Hook::kPodIn, Udp(cast().pod, cast().node), kDrop | 0x40);
+  EXPECT_FALSE(out.dropped);
+  EXPECT_EQ(out.mark, 0x40U);
+}
+
+// Their mark is that of the packet inside.
+TEST_P(MarkDrop, NotTheNodesOwnTunnels) {
+  PacketSpec outer = Udp(cast().node, cast().other_node);
+  outer.dport = 6081;
+  EXPECT_FALSE(Run(Hook::kOut, outer, kDrop).dropped);
+}
+
+TEST_P(MarkDrop, NobodyDropsUnlessAsked) {
+  config.marks.drop = 0;
+  Apply();
+  EXPECT_FALSE(Run(Hook::kUplinkIn, Udp(cast().web, cast().node), kDrop).dropped);
+  EXPECT_FALSE(Run(Hook::kOut, Udp(cast().node, cast().web), kDrop).dropped);
+}
+
+}  // namespace
+}  // namespace natrix
