@@ -86,7 +86,11 @@
 	X(NX_R_MASQ_TUNNEL, 54, TRANSLATE,                                     \
 	  "this node into a Calico tunnel, the tunnel's address")              \
 	X(NX_R_SHORT_CUT, 55, TRANSLATE,                                       \
-	  "known flow, sent straight to its output device")
+	  "known flow, sent straight to its output device")                    \
+	X(NX_R_XDP_SENT, 56, TRANSLATE,                                        \
+	  "known flow, sent by XDP to its output device")                      \
+	X(NX_R_XDP_MALFORMED, 57, DROP,                                        \
+	  "IP header impossible, or the packet cut short: dropped by XDP")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,
