@@ -49,8 +49,8 @@ static __always_inline void driver_count_gateway(const struct nx_frame *f,
 	gateway_add(flow->subnets.to, NX_INGRESS, &adds);
 }
 
-static __always_inline enum nx_verdict
-driver(struct xdp_md *ctx, enum nx_reason *why, __u32 *out)
+static __always_inline enum nx_verdict driver(struct xdp_md *ctx,
+					      enum nx_reason *why, __u32 *out)
 {
 	struct nx_established *known;
 	struct nx_frame f;

@@ -55,8 +55,8 @@ struct nx_device {
 	__u8 nat_outgoing; /* Calico's natOutgoing is asked there: bits */
 	__u8 tunnel4;	   /* one of Calico's tunnels, for IPv4: bits */
 	__u8 tunnel6;
-	__u8 ways; /* NX_DEVICE_*: bits */
-	__u32 mtu; /* the device's, or the smallest of routes by it */
+	__u8 ways;   /* NX_DEVICE_*: bits */
+	__u32 mtu;   /* the device's, or the smallest of routes by it */
 	__u8 mac[6]; /* frames for this node carry it; 0: XDP is not on it */
 	__u8 pad[2];
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
