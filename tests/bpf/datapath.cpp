@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <linux/pkt_cls.h>
 
+#include "maps/abi/way.h"
 #include "tests/support/network.h"
 #include "userspace/compile/compile.h"
 
@@ -307,8 +308,9 @@ void Datapath::SetEmbryo(const nx_tuple& key, const nx_flow& flow) {
                                  BPF_ANY),
             0);
 }
-void Datapath::SetEstablished(const nx_tuple& key, const nx_flow& flow) {
-  ASSERT_EQ(bpf_map__update_elem(skeleton_->maps.nx_flow, &key, sizeof(key), &flow, sizeof(flow),
+void Datapath::SetEstablished(const nx_tuple& key, const nx_flow& flow, const nx_way& way) {
+  const nx_established entry{.flow = flow, .way = way};
+  ASSERT_EQ(bpf_map__update_elem(skeleton_->maps.nx_flow, &key, sizeof(key), &entry, sizeof(entry),
                                  BPF_ANY),
             0);
 }

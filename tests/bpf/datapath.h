@@ -14,6 +14,7 @@
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/set.h"
+#include "maps/abi/way.h"
 #include "natrix.skel.h"
 #include "tests/support/build.h"
 #include "tests/support/checksum.h"
@@ -108,7 +109,7 @@ class Datapath : public testing::TestWithParam<int> {
   std::size_t CountEmbryos() const;
   std::size_t CountEstablished() const;
   void SetEmbryo(const nx_tuple& key, const nx_flow& flow);
-  void SetEstablished(const nx_tuple& key, const nx_flow& flow);
+  void SetEstablished(const nx_tuple& key, const nx_flow& flow, const nx_way& way = {});
   void EraseEmbryo(const nx_tuple& key);
   std::uint32_t Jiffies() const;
 

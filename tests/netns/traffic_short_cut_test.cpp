@@ -61,7 +61,24 @@ class ShortCut : public testing::TestWithParam<Family> {
     return seen;
   }
 
-  TrafficNode node_{{.uplinks = {"eth9"}}};
+  // A pod with a veth of its own, as Calico and others have them.  Returns its address.
+  std::string AddVethPod(const support::Namespace& pod) const {
+    const std::string address = v4() ? "10.16.0.77" : "fd00:10:16::77";
+    const std::string gateway = v4() ? "169.254.1.1" : "fe80::1";
+    support::MakeVeth({node_.node(), "cali1", kCaliMac}, {pod, "eth0", "02:00:00:00:0c:02"});
+    const int length = v4() ? 32 : 128;
+    Ip(pod, fmt::format("addr add {}/{} dev eth0 {}\n"
+                        "neigh replace {} lladdr {} dev eth0 nud permanent\n"
+                        "route add default via {} dev eth0 onlink\n",
+                        address, length, v4() ? "" : "nodad", gateway, kCaliMac, gateway));
+    Ip(node_.node(), fmt::format("route add {}/{} dev cali1\n"
+                                 "neigh replace {} lladdr 02:00:00:00:0c:02 dev cali1\n",
+                                 address, length, address));
+    return address;
+  }
+
+  static constexpr char kCaliMac[] = "02:00:00:00:0c:01";
+  TrafficNode node_{{.uplinks = {"eth9"}, .pod_devices = {"cali1"}}};
 };
 INSTANTIATE_TEST_SUITE_P(Families, ShortCut, testing::ValuesIn(kFamilies),
                          [](const auto& now) { return NameOf(now.param); });
@@ -179,6 +196,38 @@ TEST_P(ShortCut, FollowsANeighboursNewAddress) {
     Ip(node_.node(),
        fmt::format("neigh replace {} lladdr {} dev eth0 nud permanent\n", address, mac));
   EXPECT_NE(Exchange(talk, 6), "");
+}
+
+// What leaves a device, as a capture on the host sees it.
+std::uint64_t SentBy(const support::Namespace& ns, const std::string& device) {
+  const Json links =
+      Json::parse(support::RunCommand(&ns, {"ip", "-j", "-s", "link", "show", "dev", device}));
+  return links.at(0).at("stats64").at("tx").at("packets");
+}
+
+TEST_P(ShortCut, GoesStraightIntoThePodsNamespaceUnlessAQdiscLimitsIt) {
+  const support::Namespace pod("pod");
+  const std::string address = AddVethPod(pod);
+  node_.Start();
+  const Talk talk{OpenUdp(pod, {address, 7000}),
+                  OpenUdp(node_.outside(), {cast().web, 7000}),
+                  {cast().web, 7000}};
+  const std::string seen = Exchange(talk);
+  ASSERT_NE(seen, "");
+  std::uint64_t taken = Taken(), sent = SentBy(node_.node(), "cali1");
+  EXPECT_EQ(Exchange(talk, 10), seen);
+  EXPECT_EQ(Taken() - taken, 20U);
+  EXPECT_EQ(SentBy(node_.node(), "cali1"), sent) << "the veth itself sent nothing";
+
+  support::RunCommand(&node_.node(), {"tc", "qdisc", "add", "dev", "cali1", "root", "pfifo"});
+  const auto end = std::chrono::steady_clock::now() + Scaled(milliseconds(20000));
+  do {  // natrixd hears of it
+    taken = Taken();
+    sent = SentBy(node_.node(), "cali1");
+    ASSERT_EQ(Exchange(talk, 10), seen);
+  } while (SentBy(node_.node(), "cali1") - sent < 10 && std::chrono::steady_clock::now() < end);
+  EXPECT_GE(SentBy(node_.node(), "cali1") - sent, 10U);
+  EXPECT_GT(Taken(), taken) << "still the short cut, through the qdisc";
 }
 
 TEST_P(ShortCut, EndsWhenNobodyWatchesTheRoutesAndNothingIsLost) {

@@ -64,10 +64,11 @@ std::string Show(const model::Config& c) {
   std::string out = fmt::format("{}|{}|{}|{}|{}|{}|", c.node.name, lines(Texts(c.node.addresses)),
                                 lines(c.node.uplinks), lines(c.node.pod_devices),
                                 lines(Texts(c.service_cidrs)), lines(Texts(c.other_nodes)));
+  out += fmt::format("{} {}|", lines(c.node.no_fast_path), static_cast<int>(c.fast_path));
   for (const model::Subnet& s : c.subnets)
-    out += fmt::format("{} {} {} {} {} {} {};", s.name, lines(Texts(s.cidrs)),
+    out += fmt::format("{} {} {} {} {} {} {} {};", s.name, lines(Texts(s.cidrs)),
                        static_cast<int>(s.gateway_type), s.nat_outgoing, s.vpc, s.vlan,
-                       s.logical_gateway);
+                       s.logical_gateway, static_cast<int>(s.fast_path));
   for (const model::Subnet& s : c.subnets) out += ShowGateway(s);
   out += fmt::format("{} {}|", static_cast<int>(c.policy_order), static_cast<int>(c.orphan_drop));
   if (c.ipvs) out += ShowIpvs(*c.ipvs);

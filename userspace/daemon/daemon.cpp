@@ -205,6 +205,7 @@ void Daemon::OnMessage(const nlmsghdr& message) {
         return;
       break;
     case RTM_NEWLINK:
+    case RTM_NEWQDISC:  // one that limits a pod, perhaps
     case RTM_NEWADDR:
     case RTM_DELADDR:
       break;

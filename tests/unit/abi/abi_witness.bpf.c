@@ -14,6 +14,7 @@
 #include "maps/abi/set.h"
 #include "maps/abi/socket.h"
 #include "maps/abi/subnet.h"
+#include "maps/abi/way.h"
 
 struct nx_addr w_addr;
 struct nx_prefix w_prefix;
@@ -29,6 +30,11 @@ struct nx_local w_local;
 
 struct nx_tuple w_tuple;
 struct nx_flow w_flow;
+struct nx_established w_established;
+struct nx_way w_way;
+struct nx_epoch w_epoch;
+struct nx_detours w_detours;
+enum nx_detour w_detour;
 struct nx_clock_slot w_clock_slot;
 struct nx_clock_ring w_clock_ring;
 struct nx_frag_key w_frag_key;
