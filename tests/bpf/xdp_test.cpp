@@ -73,6 +73,7 @@ class Xdp : public Datapath {
   void EstablishUdp() {
     const PacketSpec first = Udp(cast().pod, cast().web);
     answer_ = Answer(Run(Hook::kOut, first), first);
+    answer_.payload = 40;                                       // no padding
     for (int i = 0; i < 2; ++i) Run(Hook::kUplinkIn, answer_);  // the second finds its subnets
     Teach(Learnt());
   }
