@@ -28,6 +28,7 @@ struct ProgramFds {
   int egress = -1;
   int loopback_ingress = -1;
   int uplink_xdp = -1;
+  int uplink_generic_xdp = -1;
   PerCgroupHook<int> cgroup{};
 };
 

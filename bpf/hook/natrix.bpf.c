@@ -60,6 +60,20 @@ int nx_uplink_xdp(struct xdp_md *ctx)
 	return driver_finish(ctx, verdict, why, out);
 }
 
+/* For generic mode, which makes a packet linear for a program without frags.
+ * For one with them the kernel copies the skb without its mac_len, and tcx
+ * then sees what was passed without its Ethernet header (6.18).
+ */
+SEC("xdp")
+int nx_uplink_gxdp(struct xdp_md *ctx)
+{
+	enum nx_reason why = NX_R_NONE;
+	__u32 out = 0;
+	enum nx_verdict verdict = driver(ctx, &why, &out);
+
+	return driver_finish(ctx, verdict, why, out);
+}
+
 SEC("cgroup/connect4")
 int nx_connect4(struct bpf_sock_addr *ctx)
 {

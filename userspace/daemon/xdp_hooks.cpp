@@ -17,7 +17,7 @@ Result<XdpHooks> XdpHooks::Create(const loader::PinRoot& root, const loader::Pro
   loader::XdpAttacher attacher(root);
   if (auto adopted = attacher.Adopt(); !adopted)
     return Fail(std::move(adopted).error(), "adopt XDP links");
-  return XdpHooks(std::move(attacher), programs.uplink_xdp, log);
+  return XdpHooks(std::move(attacher), programs, log);
 }
 
 void XdpHooks::Follow(const compile::Wanted& wanted) {
@@ -42,12 +42,12 @@ void XdpHooks::DetachUnwanted(const compile::Wanted& wanted) {
 }
 
 std::string XdpHooks::Attach(std::uint32_t ifindex, const compile::XdpPlan& plan) {
+  const bool native = plan.mode == model::XdpMode::kNative;
   auto outcome =
       attacher_.Attach({.ifindex = ifindex,
                         .name = plan.name,
-                        .prog_fd = prog_fd_,
-                        .kind = plan.mode == model::XdpMode::kNative ? loader::XdpKind::kNative
-                                                                     : loader::XdpKind::kGeneric});
+                        .prog_fd = native ? native_fd_ : generic_fd_,
+                        .kind = native ? loader::XdpKind::kNative : loader::XdpKind::kGeneric});
   if (!outcome) return outcome.error().ToString();
   if (outcome->created || outcome->replaced)
     log_.info("attach device={} ifindex={} xdp={} {}", plan.name, ifindex, NameOf(plan.mode),

@@ -25,8 +25,11 @@ class XdpHooks {
   void Follow(const compile::Wanted& wanted);
 
  private:
-  XdpHooks(loader::XdpAttacher attacher, int prog_fd, spdlog::logger& log)
-      : log_(log), attacher_(std::move(attacher)), prog_fd_(prog_fd) {}
+  XdpHooks(loader::XdpAttacher attacher, const loader::ProgramFds& programs, spdlog::logger& log)
+      : log_(log),
+        attacher_(std::move(attacher)),
+        native_fd_(programs.uplink_xdp),
+        generic_fd_(programs.uplink_generic_xdp) {}
   void DetachUnwanted(const compile::Wanted& wanted);
   // Why it has not; empty when it has.
   std::string Attach(std::uint32_t ifindex, const compile::XdpPlan& plan);
@@ -34,7 +37,8 @@ class XdpHooks {
 
   spdlog::logger& log_;
   loader::XdpAttacher attacher_;
-  int prog_fd_;
+  int native_fd_;
+  int generic_fd_;
   std::map<std::uint32_t, std::string> told_;  // why, by ifindex: logged once, not every tick
   std::string last_error_;
 };
