@@ -31,13 +31,20 @@ static __always_inline bool driver_cut_suits(const struct nx_frame *f,
 		!(f->tcp_flags & (NX_TCP_SYN | NX_TCP_FIN | NX_TCP_RST)));
 }
 
+/* XDP_TX.  A veth's (forced) would need a program at its other end. */
+static __always_inline bool driver_cut_back(const struct nx_way *way, __u32 in)
+{
+	return way->out == in && way->ways & NX_DEVICE_XDP_BACK;
+}
+
 /* Whether the way may be taken now by what came by device `in`. */
 static __always_inline bool driver_cut_open(const struct nx_frame *f,
 					    const struct nx_way *way, __u32 in,
 					    const struct nx_epoch *epoch,
 					    __u32 now)
 {
-	__u8 needs = way->out == in ? NX_DEVICE_XDP_BACK : NX_DEVICE_XDP_OUT;
+	__u8 needs = driver_cut_back(way, in) ? NX_DEVICE_XDP_BACK :
+						NX_DEVICE_XDP_OUT;
 
 	if (f->frags)
 		needs |= NX_DEVICE_XDP_FRAGS;
@@ -56,17 +63,19 @@ stage_driver_cut(struct xdp_md *ctx, const struct nx_frame *f,
 	struct nx_epoch *epoch = bpf_map_lookup_elem(&nx_epoch, &zero);
 	const struct nx_way *way = &known->way;
 	__u8 macs[2 * ETH_ALEN];
+	bool back;
 
 	if (!epoch || !driver_cut_suits(f, &known->flow) ||
 	    !driver_cut_open(f, way, in, epoch, now))
 		return NX_PASS;
 	/* Copied while it holds still: see struct nx_way. */
 	*out = way->out;
+	back = driver_cut_back(way, in);
 	__builtin_memcpy(macs, way->dst, sizeof(macs));
 	__asm__ volatile("" ::: "memory");
 	if (!*out || *(volatile const __u32 *)&way->epoch != epoch->number)
 		return NX_PASS;
 	if (frame_rewrite(ctx, f, &known->flow, macs))
 		return NX_PASS;
-	return *out == in ? NX_REFLECT : NX_SEND;
+	return back ? NX_REFLECT : NX_SEND;
 }

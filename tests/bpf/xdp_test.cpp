@@ -172,7 +172,14 @@ TEST_P(Xdp, SendsBackByTheSameDevice) {
   ExpectTranslated(out);
   way.ways = NX_DEVICE_XDP_OUT;
   Teach(way);
+  ExpectSent("no XDP_TX there");
+  way.ways = NX_DEVICE_STRAIGHT;
+  Teach(way);
   ExpectPassed(Frame(), "the driver may not");
+  way = Learnt();
+  way.ways = NX_DEVICE_XDP_BACK;
+  Teach(way);
+  ExpectPassed(Frame(), "out of another device");
 }
 
 TEST_P(Xdp, LeavesADatagramWithoutChecksumWithoutOne) {

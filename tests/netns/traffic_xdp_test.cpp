@@ -223,8 +223,49 @@ TEST_P(Xdp, IsTakenOffByAnotherConfigurationAndByDetach) {
   node_.Kill();
   const Json removed = node_.Natrix({"detach"});
   EXPECT_GE(removed.at("links").get<int>(), 1);
-  EXPECT_THAT(support::RunCommand(&node_.node(), {"ip", "link", "show", "eth0"}),
-              testing::Not(HasSubstr("xdp")));
+  // The kernel takes a link off some time after its last reference is gone.
+  const auto end = std::chrono::steady_clock::now() + Scaled(kPatience);
+  const auto shown = [&] {
+    return support::RunCommand(&node_.node(), {"ip", "link", "show", "eth0"});
+  };
+  while (shown().find("xdp") != std::string::npos && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_THAT(shown(), testing::Not(HasSubstr("xdp")));
+}
+
+// In by the uplink, out by the uplink.
+TEST_P(Xdp, CarriesBothDirectionsOfANodePortWhoseEndpointIsElsewhere) {
+  support::RunCommand(&node_.outside(), {"ethtool", "-K", "eth0", "gro", "on"});
+  Start(std::string(kForced) + R"(services:
+- name: elsewhere
+  clusterIPs: [10.96.0.10, "fd00:10:96::a"]
+  ports:
+  - {name: dns, protocol: UDP, port: 53, nodePort: 30053}
+  - {name: http, port: 80, nodePort: 30080}
+  endpoints:
+  - {portName: dns, addresses: [203.0.113.7, "2001:db8:113::7"], port: 5353}
+  - {portName: http, addresses: [203.0.113.7, "2001:db8:113::7"], port: 8080}
+)");
+  const Talk talk{OpenUdp(node_.outside(), {cast().client, 7000}),
+                  OpenUdp(node_.outside(), {cast().web2, 5353}),
+                  {cast().node, 30053}};
+  ASSERT_THAT(Exchange(talk, 3), HasSubstr(cast().node)) << "masqueraded";
+  EXPECT_EQ(SentDuring(talk, 10), 20U);
+
+  const UniqueFd listener = Listen(node_.outside(), {cast().web2, 8080});
+  const auto near = TryConnect(node_.outside(), {cast().client, 0}, {cast().node, 30080});
+  ASSERT_TRUE(near);
+  const UniqueFd far = Accept(listener.get());
+  const std::uint64_t before = Sent();
+  for (int i = 0; i < 10; ++i) {
+    Bytes there(1000, static_cast<std::uint8_t>(i)), back(1000);
+    ASSERT_TRUE(WriteAll(near->get(), there) && ReadAll(far.get(), back));
+    EXPECT_EQ(back, there);
+    ASSERT_TRUE(WriteAll(far.get(), there) && ReadAll(near->get(), back));
+    EXPECT_EQ(back, there);
+  }
+  EXPECT_GT(Sent() - before, 15U);
+  EXPECT_EQ(ChecksumErrors(node_.scene()), 0U);
 }
 
 TEST_P(Xdp, RefusesAVethAndSaysWhy) {

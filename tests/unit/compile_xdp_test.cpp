@@ -105,11 +105,12 @@ TEST_F(CompileXdp, SendsToNoVirtualDeviceUnlessForced) {
   EXPECT_EQ(Ways(4), 0U) << "the veth's peer has no NAPI now";
 }
 
-TEST_F(CompileXdp, SendsNothingBackByAForcedVethWhosePeerTakesNothing) {
+TEST_F(CompileXdp, SendsNothingBackByAForcedVethAsADriverDoes) {
   host_.devices[0].kind = "veth";
-  host_.devices[0].xdp_features = kBasic;
   config_.xdp.force = {"eth0"};
   EXPECT_EQ(Refusal(), "");
+  EXPECT_EQ(Ways(2), NX_DEVICE_XDP_OUT);
+  host_.devices[0].xdp_features = kBasic;
   EXPECT_EQ(Ways(2), 0U);
 }
 

@@ -49,11 +49,10 @@ void MarkForXdp(const model::Config& config, const model::Device& device, nx_dev
   // A virtual device may take frames and lose them: a veth does whose peer has no NAPI.
   const bool real = device.kind.empty();
   if (!real && !IsAmong(config.xdp.force, device.name)) return;
-  const bool takes = (device.xdp_features & kNdoXmit) != 0;
-  if (takes) entry.ways |= NX_DEVICE_XDP_OUT;
+  if ((device.xdp_features & kNdoXmit) != 0) entry.ways |= NX_DEVICE_XDP_OUT;
   if ((device.xdp_features & kNdoXmitSg) != 0) entry.ways |= NX_DEVICE_XDP_FRAGS;
   // A driver that has XDP has XDP_TX.
-  if (runs && (real || takes)) entry.ways |= NX_DEVICE_XDP_BACK;
+  if (runs && real) entry.ways |= NX_DEVICE_XDP_BACK;
 }
 
 }  // namespace natrix::compile

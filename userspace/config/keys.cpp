@@ -53,13 +53,11 @@ std::vector<Key> WrittenKeys() {
              "connection. `off`: every packet goes through the stack.",
      .choices = {"on", "off"}},
     {.path = "xdp", .type = Type::kMap,
-     .text = "XDP on uplinks: packets of known flows that come in by an uplink and leave by a device whose "
-             "driver sends what XDP gives it (an uplink, mostly) never meet the stack. They pass queueing "
-             "disciplines, egress filters of others and captures by."},
+     .text = "XDP on uplinks: packets of known flows that come in there and leave by a device whose driver "
+             "sends what XDP gives it never meet the stack, nor queueing disciplines and captures."},
     {.path = "xdp.mode", .type = Type::kChoice, .required = true, .example = "native",
      .text = "`native`: in the driver. `generic`: for drivers that cannot; rarely quicker than `off`. Needs "
-             "`fastPath: on`. An uplink where it would hurt, or where somebody else has a program, goes "
-             "without; `natrix status` says why.",
+             "`fastPath: on`. An uplink where it would hurt goes without; `natrix status` says why.",
      .choices = {"off", "native", "generic"}},
     {.path = "xdp.devices", .type = Type::kDevices, .fallback = "[]", .example = "[eth0]",
      .text = "Which of the uplinks, written as `node.uplinks` are. Empty: all."},
