@@ -178,6 +178,8 @@ ProgramFds Datapath::programs() const {
           .uplink_ingress = bpf_program__fd(progs.nx_uplink_in),
           .egress = bpf_program__fd(progs.nx_out),
           .loopback_ingress = bpf_program__fd(progs.nx_lo_in),
+          .uplink_xdp = bpf_program__fd(progs.nx_uplink_xdp),
+          .uplink_generic_xdp = bpf_program__fd(progs.nx_uplink_gxdp),
           .cgroup = {bpf_program__fd(progs.nx_connect4), bpf_program__fd(progs.nx_connect6),
                      bpf_program__fd(progs.nx_sendmsg4), bpf_program__fd(progs.nx_sendmsg6),
                      bpf_program__fd(progs.nx_recvmsg4), bpf_program__fd(progs.nx_recvmsg6),

@@ -27,6 +27,8 @@ struct ProgramFds {
   int uplink_ingress = -1;
   int egress = -1;
   int loopback_ingress = -1;
+  int uplink_xdp = -1;
+  int uplink_generic_xdp = -1;
   PerCgroupHook<int> cgroup{};
 };
 

@@ -59,6 +59,9 @@ Result<Removed> RemoveAll(const PinRoot& root) {
   auto filters = RemoveFilters(root, *pins);
   if (!filters) return std::unexpected(std::move(filters).error());
   removed.filters = *filters;
+  auto xdp = ListLinkPins(root, {"xdp"});
+  if (!xdp) return std::unexpected(std::move(xdp).error());
+  removed.links = static_cast<int>(xdp->size());
   for (const auto& pin : *pins) removed.links += pin.what == "clsact" ? 0 : 1;
   for (const CgroupHook& hook : kCgroupHooks)
     removed.links += access(CgroupPinPath(root, hook).c_str(), F_OK) == 0 ? 1 : 0;

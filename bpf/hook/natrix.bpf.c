@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bpf/hook/driver.h"
 #include "bpf/hook/egress.h"
 #include "bpf/hook/finish.h"
 #include "bpf/hook/ingress.h"
@@ -47,6 +48,30 @@ int nx_lo_in(struct __sk_buff *skb)
 	struct nx_pkt pkt = {};
 
 	return finish(skb, &pkt, loopback(skb, &pkt));
+}
+
+SEC("xdp.frags")
+int nx_uplink_xdp(struct xdp_md *ctx)
+{
+	enum nx_reason why = NX_R_NONE;
+	__u32 out = 0;
+	enum nx_verdict verdict = driver(ctx, &why, &out);
+
+	return driver_finish(ctx, verdict, why, out);
+}
+
+/* For generic mode, which makes a packet linear for a program without frags.
+ * For one with them the kernel copies the skb without its mac_len, and tcx
+ * then sees what was passed without its Ethernet header (6.18).
+ */
+SEC("xdp")
+int nx_uplink_gxdp(struct xdp_md *ctx)
+{
+	enum nx_reason why = NX_R_NONE;
+	__u32 out = 0;
+	enum nx_verdict verdict = driver(ctx, &why, &out);
+
+	return driver_finish(ctx, verdict, why, out);
 }
 
 SEC("cgroup/connect4")

@@ -76,7 +76,7 @@ static __always_inline void stage_learn(struct __sk_buff *skb,
 	__builtin_memcpy(way->dst, eth.h_dest, sizeof(way->dst));
 	__builtin_memcpy(way->src, eth.h_source, sizeof(way->src));
 	way->mtu = out ? out->mtu : 0;
-	way->peer = out && out->ways & NX_DEVICE_PEER;
+	way->ways = out ? out->ways : 0;
 	way->why = why;
 	__asm__ volatile("" ::: "memory");
 	*(volatile __u32 *)&way->epoch = of->epoch;

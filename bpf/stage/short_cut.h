@@ -114,7 +114,7 @@ short_cut_copy(struct nx_hop *hop, const struct nx_way *way, __u32 epoch)
 {
 	hop->out = way->out;
 	hop->priority = way->priority;
-	hop->peer = way->peer;
+	hop->peer = way->ways & NX_DEVICE_PEER;
 	__builtin_memcpy(hop->frame, way->dst, sizeof(hop->frame));
 	__asm__ volatile("" ::: "memory");
 	return hop->out && *(volatile const __u32 *)&way->epoch == epoch;

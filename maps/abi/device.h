@@ -26,6 +26,12 @@ enum nx_device_role {
 #define NX_DEVICE_STRAIGHT 1	 /* a frame is all its transmission asks for */
 #define NX_DEVICE_PEER 2	 /* a veth into another namespace, no qdisc */
 #define NX_DEVICE_NO_SHORT_CUT 4 /* fastPath: off, for what comes or leaves */
+/* Its driver sends frames that XDP gives it: of another device, of more than
+ * one buffer, and back out of the device they came by.
+ */
+#define NX_DEVICE_XDP_OUT 8
+#define NX_DEVICE_XDP_FRAGS 16
+#define NX_DEVICE_XDP_BACK 32
 
 /* One address that MASQUERADE may pick on a device. */
 struct nx_device_addr {
@@ -38,7 +44,8 @@ NX_ABI_SIZE(nx_device_addr, 20);
  *
  * Primary addresses in the kernel's order, secondaries left out; for IPv6 the
  * ones source address selection would not avoid (RFC 6724 rules 2, 3).
- * Writer: natrixd, from rtnetlink.  Reader: bpf/stage/snat.h, new flows only.
+ * Writer: natrixd, from rtnetlink.  Readers: bpf/stage/snat.h, new flows only;
+ * bpf/hook/driver.h.
  */
 struct nx_device {
 	char name[16];
@@ -48,13 +55,15 @@ struct nx_device {
 	__u8 nat_outgoing; /* Calico's natOutgoing is asked there: bits */
 	__u8 tunnel4;	   /* one of Calico's tunnels, for IPv4: bits */
 	__u8 tunnel6;
-	__u8 ways; /* NX_DEVICE_*: bits */
-	__u32 mtu; /* the device's, or the smallest of routes by it */
+	__u8 ways;   /* NX_DEVICE_*: bits */
+	__u32 mtu;   /* the device's, or the smallest of routes by it */
+	__u8 mac[6]; /* frames for this node carry it; 0: XDP is not on it */
+	__u8 pad[2];
 	struct nx_device_addr addr4[NX_DEVICE_ADDRS];
 	struct nx_device_addr addr6[NX_DEVICE_ADDRS];
 };
-NX_ABI_SIZE(nx_device, 188);
-NX_ABI_FIELD(nx_device, addr4, 28);
+NX_ABI_SIZE(nx_device, 196);
+NX_ABI_FIELD(nx_device, addr4, 36);
 
 /* The node's own addresses (addrtype LOCAL): map `nx_local`, hash,
  * struct nx_addr -> struct nx_local.

@@ -89,7 +89,11 @@
 	  "IPVS: a pod to itself, by KUBE-LOOP-BACK")                          \
 	X(NX_R_MARK_DROP, 56, DROP, "marked to be dropped: marks.drop")        \
 	X(NX_R_SHORT_CUT, 57, TRANSLATE,                                       \
-	  "known flow, sent straight to its output device")
+	  "known flow, sent straight to its output device")                    \
+	X(NX_R_XDP_SENT, 58, TRANSLATE,                                        \
+	  "known flow, sent by XDP to its output device")                      \
+	X(NX_R_XDP_MALFORMED, 59, DROP,                                        \
+	  "IP header impossible, or the packet cut short: dropped by XDP")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

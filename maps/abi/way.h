@@ -64,7 +64,8 @@ NX_ABI_SIZE(nx_detours, 8);
 
 /* Where packets of one direction of a flow go.
  *
- * Writer: bpf/stage/learn.h; natrixd never.  Reader: bpf/stage/short_cut.h.
+ * Writer: bpf/stage/learn.h; natrixd never.  Readers: bpf/stage/short_cut.h,
+ * bpf/stage/driver_cut.h.
  * `epoch` is cleared first and written last, so that a reader who sees the
  * same one before and after read what belongs together.
  */
@@ -78,7 +79,7 @@ struct nx_way {
 	__u8 dst[6];	/* link-layer addresses it left with */
 	__u8 src[6];
 	__u16 mtu; /* of device and routes, from the IP header */
-	__u8 peer; /* 1: `out` is one end of a veth, go to the other at once */
+	__u8 ways; /* of `out` then: NX_DEVICE_PEER, NX_DEVICE_XDP_* */
 	enum nx_detour why;
 };
 NX_ABI_SIZE(nx_way, 40);

@@ -33,7 +33,7 @@ class ShortCut : public Datapath {
            .dst = {2, 0, 0, 0, 0, 9},
            .src = {2, 0, 0, 0, 0, 8},
            .mtu = 1500,
-           .peer = 0,
+           .ways = 0,
            .why = NX_DETOUR_NONE};
   }
 

@@ -78,6 +78,8 @@ std::string Show(const model::Config& c) {
                                 lines(c.node.uplinks), lines(c.node.pod_devices),
                                 lines(Texts(c.service_cidrs)), lines(Texts(c.other_nodes)));
   out += fmt::format("{} {}|", lines(c.node.no_fast_path), static_cast<int>(c.fast_path));
+  out += fmt::format("{} {} {}|", static_cast<int>(c.xdp.mode), lines(c.xdp.devices),
+                     lines(c.xdp.force));
   for (const model::Subnet& s : c.subnets)
     out += fmt::format("{} {} {} {} {} {} {} {};", s.name, lines(Texts(s.cidrs)),
                        static_cast<int>(s.gateway_type), s.nat_outgoing, s.vpc, s.vlan,

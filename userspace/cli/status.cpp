@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "loader/link_pins.h"
+#include "loader/xdp_attacher.h"
 #include "maps/abi/device.h"
 #include "maps/abi/flow.h"
 #include "maps/abi/names.h"
@@ -32,6 +33,7 @@ struct DeviceStatus {
   std::string name;
   std::string role;
   ProgramIds prog_ids{};  // 0: nothing of ours is attached
+  std::optional<loader::XdpState> xdp = {};
 
   bool attached() const { return prog_ids[0] != 0 && prog_ids[1] != 0; }
 };
@@ -70,6 +72,12 @@ Result<> FindAttached(const loader::PinRoot& root, NodeStatus& status) {
     status.method = pin.what == "clsact" ? "clsact" : "tcx";
     if (device == status.devices.end()) continue;
     if (auto done = AddAttached(root, pin, device->prog_ids); !done) return done;
+  }
+  auto xdp = loader::ListXdp(root);
+  if (!xdp) return std::unexpected(std::move(xdp).error());
+  for (auto& state : *xdp) {
+    const auto device = std::ranges::find(status.devices, state.ifindex, &DeviceStatus::ifindex);
+    if (device != status.devices.end()) device->xdp = std::move(state);
   }
   return {};
 }
@@ -153,6 +161,13 @@ std::string FastPathText(const NodeStatus& status) {
   return status.running ? "on" : "suspended";  // nobody watches the routes
 }
 
+Json ToJson(const std::optional<loader::XdpState>& xdp) {
+  if (!xdp) return {};
+  return {{"mode", xdp->mode},
+          {"program", xdp->prog_id},
+          {"reason", xdp->why.empty() ? Json() : Json(xdp->why)}};
+}
+
 Json ToJson(const NodeStatus& status) {
   Json devices = Json::array();
   for (const auto& device : status.devices)
@@ -161,7 +176,8 @@ Json ToJson(const NodeStatus& status) {
                        {"role", device.role},
                        {"attached", device.attached()},
                        {"ingressProgram", device.prog_ids[0]},
-                       {"egressProgram", device.prog_ids[1]}});
+                       {"egressProgram", device.prog_ids[1]},
+                       {"xdp", ToJson(device.xdp)}});
   Json tables = Json::array();
   for (const auto& table : status.tables)
     tables.push_back(
@@ -199,6 +215,15 @@ void PrintTables(const NodeStatus& status) {
   for (const auto& table : status.tables)
     tables.Add({table.name, fmt::to_string(table.entries), fmt::to_string(table.max_entries)});
   fmt::print("{}\n{}", devices.Render(), tables.Render());
+  TextTable xdp({{"XDP"}, {"MODE"}, {"PROGRAM"}});
+  bool any_xdp = false;
+  for (const auto& device : status.devices) {
+    if (!device.xdp) continue;
+    any_xdp = true;
+    xdp.Add({device.name, device.xdp->mode,
+             device.xdp->why.empty() ? program(device.xdp->prog_id) : device.xdp->why});
+  }
+  if (any_xdp) fmt::print("\n{}", xdp.Render());
   TextTable processes({{"PROCESSES"}, {"STATE"}});
   for (const Part& part : status.processes) processes.Add({part.name, part.state});
   if (!status.processes.empty()) fmt::print("\n{}", processes.Render());

@@ -260,6 +260,7 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
   wanted.services = WithHost(std::move(wanted.services), host);
   wanted.config = Scalars(config, host, *wanted.services);
   wanted.device.clear();
+  wanted.xdp.clear();
   wanted.local.clear();
   wanted.port.fill({});
   for (const model::Device& device : host.devices) {
@@ -267,6 +268,9 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
       nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name),
                                     BridgeOf(config.docker, device.name));
       entry.ways = WaysOf(config.node, device, *role);
+      if (auto plan = XdpOn(config, device, *role))
+        wanted.xdp.emplace(device.ifindex, *std::move(plan));
+      MarkForXdp(config, device, *role, entry);
       entry.mtu = std::min<std::uint32_t>(device.mtu, UINT16_MAX);
       if (config.calico) MarkForCalico(*config.calico, device.name, entry);
       Borrow(entry, host.devices);

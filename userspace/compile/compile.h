@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "userspace/compile/services.h"
 #include "userspace/compile/subnets.h"
 #include "userspace/compile/table.h"
+#include "userspace/compile/xdp.h"
 #include "userspace/model/config.h"
 #include "userspace/model/host.h"
 
@@ -41,6 +43,8 @@ struct Wanted {
   // nx_service, nx_backend, nx_table and nx_source; never null.
   std::shared_ptr<const Services> services = std::make_shared<const Services>();
 
+  std::map<std::uint32_t, XdpPlan> xdp;  // by ifindex: uplinks that the configuration wants it on
+
   SubnetParts made;  // where the parts are from
 };
 
@@ -62,6 +66,8 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
 // Which role a device has under this configuration; nullopt when it is not managed.
 // An exact name wins over a glob, an uplink over a pod device.
 std::optional<nx_device_role> RoleOf(const model::Node& node, const std::string& device);
+// Whether one of these names or globs is the device's.
+bool IsAmong(const std::vector<std::string>& patterns, const std::string& device);
 // Whether node.noFastPath names it.
 bool IsWithoutFastPath(const model::Node& node, const std::string& device);
 

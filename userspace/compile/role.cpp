@@ -30,6 +30,10 @@ std::optional<nx_device_role> RoleOf(const model::Node& node, const std::string&
   return std::nullopt;
 }
 
+bool IsAmong(const std::vector<std::string>& patterns, const std::string& device) {
+  return Matches(patterns, device);
+}
+
 bool IsWithoutFastPath(const model::Node& node, const std::string& device) {
   return Matches(node.no_fast_path, device);
 }

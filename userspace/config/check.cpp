@@ -49,6 +49,8 @@ void CheckNode(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckTwice(node.uplinks, places.uplinks, quoted, diagnostics);
   CheckTwice(node.pod_devices, places.pod_devices, quoted, diagnostics);
   CheckTwice(node.no_fast_path, places.no_fast_path, quoted, diagnostics);
+  CheckTwice(decoded.config.xdp.devices, places.xdp_devices, quoted, diagnostics);
+  CheckTwice(decoded.config.xdp.force, places.xdp_force, quoted, diagnostics);
   for (std::size_t i = 0; i < node.pod_devices.size(); ++i) {
     const auto same = std::ranges::find(node.uplinks, node.pod_devices[i]);
     if (same == node.uplinks.end()) continue;

@@ -177,6 +177,13 @@ void DecodeMasquerade(const Mapping& map, model::Masquerade& masquerade) {
   map.IntoList(masquerade.reserved_ports, nullptr, "reservedPorts", ReadPorts);
 }
 
+void DecodeXdp(const Mapping& map, Decoded& out) {
+  model::Xdp& xdp = out.config.xdp;
+  DecodeChoice(map, "mode", xdp.mode);
+  map.IntoList(xdp.devices, &out.places.xdp_devices, "devices", ReadDevice);
+  map.IntoList(xdp.force, &out.places.xdp_force, "force", ReadDevice);
+}
+
 }  // namespace
 
 Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagnostics) {
@@ -185,6 +192,7 @@ Decoded Decode(const Node& root, const model::Config* before, Diagnostics& diagn
   if (!top) return out;
   if (const auto node = top->Sub("node")) DecodeNode(*node, out);
   DecodeChoice(*top, "fastPath", out.config.fast_path);
+  if (const auto xdp = top->Sub("xdp")) DecodeXdp(*xdp, out);
   top->IntoList(out.config.service_cidrs, &out.places.service_cidrs, "serviceCIDRs", ReadCidr);
   top->IntoList(out.config.other_nodes, &out.places.other_nodes, "otherNodes", ReadAddress);
   for (const Mapping& subnet : top->SubList("subnets")) DecodeSubnet(subnet, out);

@@ -106,6 +106,8 @@ struct Places {
   std::vector<Span> uplinks;
   std::vector<Span> pod_devices;
   std::vector<Span> no_fast_path;
+  std::vector<Span> xdp_devices;
+  std::vector<Span> xdp_force;
   std::vector<Span> service_cidrs;
   std::vector<Span> other_nodes;
   std::vector<Subnet> subnets;

@@ -53,6 +53,19 @@ std::vector<Key> WrittenKeys() {
              "`net.netfilter.nf_conntrack_tcp_be_liberal`, for netfilter sees only some segments of a "
              "connection. `off`: every packet goes through the stack.",
      .choices = {"on", "off"}},
+    {.path = "xdp", .type = Type::kMap,
+     .text = "XDP on uplinks: packets of known flows that come in there and leave by a device whose driver "
+             "sends what XDP gives it never meet the stack, nor queueing disciplines and captures."},
+    {.path = "xdp.mode", .type = Type::kChoice, .required = true, .example = "native",
+     .text = "`native`: in the driver. `generic`: for drivers that cannot; rarely quicker than `off`. Needs "
+             "`fastPath: on`. An uplink where it would hurt goes without; `natrix status` says why.",
+     .choices = {"off", "native", "generic"}},
+    {.path = "xdp.devices", .type = Type::kDevices, .fallback = "[]", .example = "[eth0]",
+     .text = "Which of the uplinks, written as `node.uplinks` are. Empty: all."},
+    {.path = "xdp.force", .type = Type::kDevices, .fallback = "[]", .example = "[veth-wan]",
+     .text = "Devices that have it, or get packets of it, although natrix would refuse: virtual ones, and "
+             "those with VLAN devices above. For tests: on a veth it ends GSO, and bulk traffic costs a "
+             "multiple."},
     {.path = "serviceCIDRs", .type = Type::kCidrs, .fallback = "[]",
      .example = "[10.96.0.0/12, \"fd00:10:96::/112\"]",
      .text = "The cluster's Service CIDRs: set `ovn40services` / `ovn60services`. With `services`, a fragment to "

@@ -111,6 +111,9 @@ Result<> Daemon::LoadDatapath(const model::Flows& flows) {
   auto probes = ProbeSteering::Create(*attacher_, datapath_->programs(), log_);
   if (!probes) return std::unexpected(std::move(probes).error());
   probes_.emplace(*std::move(probes));
+  auto xdp = XdpHooks::Create(root_, datapath_->programs(), log_);
+  if (!xdp) return std::unexpected(std::move(xdp).error());
+  xdp_.emplace(*std::move(xdp));
   return {};
 }
 
@@ -254,6 +257,7 @@ Result<> Daemon::Reconcile() {
   auto host = ReadHost();
   if (!host) return std::unexpected(std::move(host).error());
   routes_->LowerMtus(host->devices);
+  AddXdpFeatures(config_, *host);
   compile::FollowHost(config_, *host, wanted_);
   return Follow(config_, wanted_);
 }
@@ -262,6 +266,7 @@ Result<> Daemon::Adopt(model::Config config) {
   auto host = ReadHost();
   if (!host) return std::unexpected(std::move(host).error());
   routes_->LowerMtus(host->devices);
+  AddXdpFeatures(config, *host);
   auto previous = applier_->Subnets();
   if (!previous) return std::unexpected(std::move(previous).error());
   auto services = applier_->Services();
@@ -297,6 +302,7 @@ Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& want
   if (!config.tproxy.probes.empty()) probes = probes_->Follow(config);
   processes_->Follow(config);
   routes_->Follow(config, wanted);
+  xdp_->Follow(wanted);
   if (attached && probes && !other_method_removed_) RemoveOtherMethod();
   return {};
 }

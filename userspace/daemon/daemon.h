@@ -27,6 +27,7 @@
 #include "userspace/daemon/repair_brake.h"
 #include "userspace/daemon/route_watch.h"
 #include "userspace/daemon/udp_release.h"
+#include "userspace/daemon/xdp_hooks.h"
 #include "userspace/model/config.h"
 
 namespace natrix::daemon {
@@ -112,6 +113,7 @@ class Daemon {
   std::unique_ptr<loader::Attacher> attacher_;
   std::optional<ProcessHooks> processes_;
   std::optional<ProbeSteering> probes_;
+  std::optional<XdpHooks> xdp_;
   std::map<std::uint32_t, Managed> managed_;            // by ifindex
   std::set<std::uint32_t> suspects_;                    // devices whose attachment may be lost
   std::map<std::uint32_t, std::string> attach_errors_;  // logged once, not every tick

@@ -57,6 +57,7 @@ void TakeLink(const nlmsghdr& message, DevicesByIndex& devices) {
   if (message.nlmsg_type != RTM_NEWLINK) return;
   const auto* link = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
   const auto ifindex = static_cast<std::uint32_t>(link->ifi_index);
+  std::uint32_t below = 0;
   model::Device device{.ifindex = ifindex};
   ForEachAttr(message, sizeof(ifinfomsg), [&](const nlattr* attr) {
     switch (mnl_attr_get_type(attr)) {
@@ -75,6 +76,13 @@ void TakeLink(const nlmsghdr& message, DevicesByIndex& devices) {
       case IFLA_LINK_NETNSID:
         device.peer_elsewhere = true;
         break;
+      case IFLA_ADDRESS:
+        if (mnl_attr_get_payload_len(attr) == device.mac.size())
+          std::memcpy(device.mac.data(), mnl_attr_get_payload(attr), device.mac.size());
+        break;
+      case IFLA_LINK:
+        below = mnl_attr_get_u32(attr);
+        break;
       case IFLA_LINKINFO:
         TakeKind(attr, device);
         break;
@@ -82,6 +90,7 @@ void TakeLink(const nlmsghdr& message, DevicesByIndex& devices) {
         break;
     }
   });
+  if (device.kind == "vlan") device.vlan_of = below;
   if (!device.name.empty()) devices[ifindex] = std::move(device);
 }
 
@@ -174,6 +183,9 @@ Result<model::Host> ReadHost() {
     return Fail(std::move(done).error(), "list devices");
   if (auto done = DumpAddresses(*socket, devices); !done)
     return Fail(std::move(done).error(), "list addresses");
+  for (const auto& [ifindex, device] : devices)
+    if (const auto below = devices.find(device.vlan_of); below != devices.end())
+      below->second.has_vlans = true;
   model::Host host;
   for (auto& [ifindex, device] : devices) host.devices.push_back(std::move(device));
   if (auto done = ReadPorts(host); !done) return std::unexpected(std::move(done).error());

@@ -26,6 +26,15 @@ enum class GatewayType { kDistributed, kCentralized };
 // Whether the later packets of a flow may go past the stack (maps/abi/way.h).
 enum class FastPath { kOn, kOff };
 
+// Where programs of natrix run in the drivers of uplinks.
+enum class XdpMode { kOff, kNative, kGeneric };
+
+struct Xdp {
+  XdpMode mode = XdpMode::kOff;
+  std::vector<std::string> devices;  // names or globs of uplinks; empty: all of them
+  std::vector<std::string> force;    // names or globs: of devices that would be refused
+};
+
 enum class PolicyAction { kNat, kForward };
 
 // One of Kube-OVN's natOutgoingPolicyRules.  Both sides are of one family.
@@ -188,6 +197,7 @@ std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family fam
 struct Config {
   Node node;
   FastPath fast_path = FastPath::kOn;
+  Xdp xdp;
   std::vector<Subnet> subnets;
   std::vector<Prefix> service_cidrs;
   std::vector<Address> other_nodes;

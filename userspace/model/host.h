@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -30,6 +31,10 @@ struct Device {
   std::string qdisc;                     // at its root: "noqueue"
   bool peer_elsewhere = false;           // its other end is in another network namespace
   bool needs_metadata = false;           // a tunnel whose destination comes with the packet
+  std::array<std::uint8_t, 6> mac{};     // all 0: no Ethernet device
+  std::uint32_t vlan_of = 0;             // a VLAN device: the ifindex of the one below
+  bool has_vlans = false;                // VLAN devices are above it
+  std::uint64_t xdp_features = 0;  // enum netdev_xdp_act; 0: none, or the kernel does not tell
 };
 
 struct Host {
