@@ -74,9 +74,11 @@ Passage& Comparison::PassageOf(std::size_t number, const PacketCase& one, LaneKi
   return passages_.emplace(Key{number, kind}, passage).first->second;
 }
 
-// Every flow once with an answer, and once more: conntrack calls it assured then.
+// Every flow once with an answer, and at first once more: conntrack calls it assured then.  In
+// later rounds so that none is too old.
 void Comparison::Establish(const PacketCase& one, Lane& lane, Passage& passage,
                            LaneResult& result) {
+  const std::uint32_t times = result.samples.empty() ? 2 : 1;
   const std::uint32_t flows = one.stream.flows;
   passage.order.at = 0;
   if (!one.answered) {
@@ -84,7 +86,7 @@ void Comparison::Establish(const PacketCase& one, Lane& lane, Passage& passage,
     return;
   }
   if (IsFloor(lane.kind())) return;
-  const Sample sample = gauge_->Echo(lane.wires(), passage, 2 * flows);
+  const Sample sample = gauge_->Echo(lane.wires(), passage, times * flows);
   if (static_cast<double>(sample.returned) < kLeastDelivered * static_cast<double>(sample.sent))
     result.refused = fmt::format("{} of {} answers came back", sample.returned, sample.sent);
 }

@@ -26,7 +26,10 @@ struct Costs {
 class Flood {
  public:
   Flood(const Options& options, Lane& lane, Family family)
-      : gauge_(options.cpu), wires_(lane.wires()), packets_(options.packets) {
+      : gauge_(options.cpu),
+        wires_(lane.wires()),
+        packets_(options.packets),
+        fill_(options.tiny ? options.packets : kFill) {
     const Names& names = NamesOf(family);
     const Stream stream{
         .family = family, .src = names.pods, .dst = names.outside, .flows = kEstablished};
@@ -40,7 +43,7 @@ class Flood {
   Costs Measure(bool fill) {
     gauge_.Echo(wires_, passage_, 2 * kEstablished);
     const Sample calm = Send(0, packets_);
-    if (fill) Send(1, kFill);
+    if (fill) Send(1, fill_);
     const Sample fresh = Send(1, packets_);
     const Sample mixed = Send(kEvery, packets_);
     const double sent = static_cast<double>(mixed.sent);
@@ -62,6 +65,7 @@ class Flood {
   Gauge gauge_;
   const Wires& wires_;
   std::uint32_t packets_;
+  std::uint32_t fill_;
   Passage passage_;
 };
 

@@ -155,6 +155,18 @@ void AddSmall(std::vector<Goal>& goals) {
                    .against = "K"});
 }
 
+void AddFamilies(std::vector<Goal>& goals) {
+  for (const char* id : {"masquerade-1k", "masquerade-32k", "pod-1k", "pod-32k", "masquerade-new"})
+    goals.push_back({.area = "IPv6 beside IPv4",
+                     .text = fmt::format("{}: times IPv4, at most", id),
+                     .case_id = id,
+                     .lane = "natrix",
+                     .compare = kRatioAtMost,
+                     .limit = 1.10,
+                     .against = "natrix",
+                     .against_family = 4});
+}
+
 void AddLoads(std::vector<Goal>& goals) {
   const std::string area = "10k Services x 10 endpoints from empty";
   goals.push_back({.area = area,
@@ -208,6 +220,7 @@ const std::vector<Goal>& Goals() {
     AddServices(all);
     AddSmall(all);
     AddLoads(all);
+    AddFamilies(all);
     return all;
   }();
   return goals;

@@ -30,7 +30,8 @@ Sides SidesOf(const Goal& goal, int family, const Results& results) {
   sides.lane = Usable(results, goal.case_id, goal.lane, family, sides.trouble);
   if (!sides.lane || IsValue(goal.compare)) return sides;
   const std::string& other = goal.against_case.empty() ? goal.case_id : goal.against_case;
-  sides.against = Usable(results, other, goal.against, family, sides.trouble);
+  const int of = goal.against_family == 0 ? family : goal.against_family;
+  sides.against = Usable(results, other, goal.against, of, sides.trouble);
   return sides;
 }
 

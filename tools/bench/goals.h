@@ -28,6 +28,7 @@ struct Goal {
   double limit = 0;
   std::string against;       // a lane; unused for values
   std::string against_case;  // empty: the same case
+  int against_family = 0;    // 0: the same; a goal is not judged in this family itself
   std::string absent;        // why it cannot be measured (yet); empty: it can
 };
 

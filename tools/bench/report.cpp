@@ -89,7 +89,8 @@ std::optional<double> RatioToFloor(const Measured& measured, const LaneResult& l
 std::vector<Judgement> JudgeAll(const Results& results, const std::vector<int>& families) {
   std::vector<Judgement> judgements;
   for (const Goal& goal : Goals())
-    for (const int family : families) judgements.push_back(Judge(goal, family, results));
+    for (const int family : families)
+      if (family != goal.against_family) judgements.push_back(Judge(goal, family, results));
   return judgements;
 }
 

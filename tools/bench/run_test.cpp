@@ -69,6 +69,25 @@ TEST(BenchRun, EveryLaneDeliversInBothFamilies) {
   EXPECT_THAT(ran.output, testing::HasSubstr("established masquerade, 1k flows"));
 }
 
+TEST(BenchRun, EveryAreaIsMeasuredAndNothingRefused) {
+  const Ran ran = RunTiny({"--family", "6"});
+  EXPECT_EQ(ran.status, 0) << ran.output;
+  std::vector<std::string> ids;
+  for (const Json& measured : ran.json.at("cases")) {
+    ids.push_back(measured.at("id"));
+    for (const Json& lane : measured.at("lanes")) {
+      const std::string where = ids.back() + ": " + lane.dump();
+      EXPECT_TRUE(lane.at("refused").is_null()) << where;
+      EXPECT_FALSE(lane.at("samples").empty()) << where;
+    }
+  }
+  EXPECT_THAT(ids,
+              testing::IsSupersetOf({"masquerade-1k", "pod-1k", "service-10-last", "prefixes-10",
+                                     "policies-100", "services-100", "load-services",
+                                     "load-services-read", "load-prefixes", "flood-full",
+                                     "flood-delivered", "connect-close", "latency-p99", "bulk-1"}));
+}
+
 // Without its rules a lane sends packets on with the sender's own address, and in less time: that
 // must never become a figure.
 TEST(BenchRun, ALaneThatDoesNotTranslateIsRefused) {

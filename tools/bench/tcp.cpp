@@ -40,8 +40,8 @@ double Bulk(const Lane& lane, Family family, int streams, const char* bytes) {
   support::Process server(&lane.wires().far(), {"iperf3", "-s", "-1", "--forceflush"});
   server.WaitForLine("Server listening");
   const std::string output = support::RunCommand(
-      &lane.wires().near(), {"iperf3", "-J", "-c", ServerOf(family), "-P", std::to_string(streams),
-                             "-t", std::to_string(seconds)});
+      &lane.wires().near(),
+      {"iperf3", "-J", "-c", ServerOf(family), "-P", std::to_string(streams), "-n", bytes});
   const auto json = nlohmann::json::parse(output, nullptr, false);
   if (json.is_discarded() || !json.contains("end"))
     throw support::SetupError("iperf3: " + output.substr(0, 300));
