@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
+
 #include "bpf/lib/maps.h"
 
 /* The number of the configuration in force now. */
