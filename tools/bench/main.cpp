@@ -83,7 +83,7 @@ void Settle(Arguments& arguments, const CLI::App& app) {
   if (arguments.family == 6) options.families = {Family::kIpv6};
   if (app.count("--rounds") == 0) options.rounds = options.full ? 11 : options.tiny ? 2 : 5;
   if (app.count("--packets") == 0)
-    options.packets = options.full ? 262144 : options.tiny ? 4096 : 40000;
+    options.packets = options.full ? 262144 : options.tiny ? 4096 : 32768;
   const auto start = std::chrono::steady_clock::now();
   options.progress = [start](const std::string& line) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;

@@ -93,7 +93,7 @@ class Run {
     const double rate = Bulk(*host.lane, family_, streams,
                              options_.full   ? "6G"
                              : options_.tiny ? "10M"
-                                             : "600M");
+                                             : "300M");
     At(streams == 1 ? "bulk-1" : "bulk-8",
        fmt::format("iperf3, GSO, {} stream{}", streams, streams == 1 ? "" : "s"), "Gbit/s",
        host.kind)
