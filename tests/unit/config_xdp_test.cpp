@@ -12,14 +12,10 @@ namespace {
 using testing::ElementsAre;
 
 const std::vector<Broken> kXdp = {
-    {"NoMode",
-     Node("xdp: {devices: [eth0]}\n"),
-     {"3:7 \"xdp\" has no \"mode\""},
-     "add `mode: native`, with your own value"},
-    {"AnotherMode", Node("xdp: {mode: offload}\n"), {"3:13 \"offload\" is not a mode"}},
+    {"AnotherMode", Node("xdp: {mode: offload}\n"), {"3:13 \"offload\" is no mode"}},
     {"NoDeviceName",
      Node("xdp: {mode: native, force: [\"a b\"]}\n"),
-     {"3:29 \"a b\" is not a device name"}},
+     {"3:29 \"a b\" cannot be a device name: it has a ' ' in it"}},
     {"DeviceTwice",
      Node("xdp: {mode: native, devices: [eth0, eth0]}\n"),
      {"3:37 \"eth0\" is written twice"},

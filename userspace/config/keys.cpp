@@ -56,7 +56,7 @@ std::vector<Key> WrittenKeys() {
     {.path = "xdp", .type = Type::kMap,
      .text = "XDP on uplinks: packets of known flows that come in there and leave by a device whose driver "
              "sends what XDP gives it never meet the stack, nor queueing disciplines and captures."},
-    {.path = "xdp.mode", .type = Type::kChoice, .required = true, .example = "native",
+    {.path = "xdp.mode", .type = Type::kChoice, .fallback = "off", .example = "native",
      .text = "`native`: in the driver. `generic`: for drivers that cannot; rarely quicker than `off`. Needs "
              "`fastPath: on`. An uplink where it would hurt goes without; `natrix status` says why.",
      .choices = {"off", "native", "generic"}},
