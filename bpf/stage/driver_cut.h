@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
+
 #include "bpf/lib/config.h"
 #include "bpf/lib/frame.h"
 
