@@ -20,6 +20,7 @@
 struct nx_frame {
 	struct nx_tuple tuple;
 	__u32 length;	/* of the IP packet, its header included */
+	__u32 trailer;	/* bytes behind it */
 	__u8 v6;	/* 1: IPv6 */
 	__u8 tcp_flags; /* low 6 bits of the TCP flags byte, else 0 */
 	__u8 ttl;	/* or hop limit */

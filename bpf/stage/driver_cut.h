@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
+
 #include "bpf/lib/config.h"
 #include "bpf/lib/frame.h"
 
@@ -11,7 +13,7 @@
  *   maps     nx_epoch, nx_generation (lookup)
  *   returns  NX_SEND     it is ready to leave by *out
  *            NX_REFLECT  it is ready to leave by the device it came by
- *            NX_PASS     to tcx; nothing is written
+ *            NX_PASS     to tcx; nothing is written, padding may be cut off
  *
  * Only what bpf/stage/short_cut.h would send, and of that what the driver of
  * the output device can transmit.  Whatever has to be counted as a detour, or
@@ -74,6 +76,9 @@ stage_driver_cut(struct xdp_md *ctx, const struct nx_frame *f,
 	__builtin_memcpy(macs, way->dst, sizeof(macs));
 	__asm__ volatile("" ::: "memory");
 	if (!*out || *(volatile const __u32 *)&way->epoch != epoch->number)
+		return NX_PASS;
+	/* What Ethernet padded does not go on, as the kernel has it. */
+	if (f->trailer && bpf_xdp_adjust_tail(ctx, -(int)f->trailer))
 		return NX_PASS;
 	if (frame_rewrite(ctx, f, &known->flow, macs))
 		return NX_PASS;

@@ -82,6 +82,7 @@ frame_ipv4(struct nx_frame *f, void *data, const void *end, __u32 room)
 		return NX_PASS;
 	addr_set_v4(&f->tuple.src, ip->saddr);
 	addr_set_v4(&f->tuple.dst, ip->daddr);
+	f->trailer = room - f->length;
 	f->tuple.proto = ip->protocol;
 	f->ttl = ip->ttl;
 	f->v6 = 0;
@@ -106,6 +107,7 @@ frame_ipv6(struct nx_frame *f, void *data, const void *end, __u32 room)
 		return NX_DROP;
 	__builtin_memcpy(&f->tuple.src, &ip6->saddr, 16);
 	__builtin_memcpy(&f->tuple.dst, &ip6->daddr, 16);
+	f->trailer = room - f->length;
 	f->tuple.proto = ip6->nexthdr;
 	f->ttl = ip6->hop_limit;
 	f->v6 = 1;
