@@ -191,7 +191,7 @@ static __always_inline bool ingress_is_stranger(const struct nx_pkt *pkt,
 
 	return pkt->reason == NX_R_NOT_OURS && pkt->frag == NX_WHOLE &&
 	       is_in_no_set(from) && is_in_no_set(to) && config &&
-	       !config->services && !config->networks &&
+	       !config->services && !config->ipvs && !config->networks &&
 	       !config->calico.tunnels && !config->loop_back &&
 	       !addr_eq(&pkt->tuple.src, &pkt->tuple.dst);
 }

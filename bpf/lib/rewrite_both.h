@@ -85,8 +85,10 @@ static __always_inline int write_both_ip(struct __sk_buff *skb,
 		hop = (__be16 *)&ip6->nexthdr;
 		before = *hop;
 		*hop = one_hop_less(before, true);
-		/* IPv4's header sums to a constant, this one does not. */
-		if (summed == NX_CSUM_COMPLETE)
+		/* IPv4's header sums to a constant, this one does not.  Where
+		 * `summed` is not known the helper knows.
+		 */
+		if (summed == NX_CSUM_COMPLETE || summed == NX_CSUM_UNKNOWN)
 			bpf_csum_update(
 				skb,
 				csum_fold(csum_delta16(

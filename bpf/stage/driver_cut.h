@@ -50,7 +50,7 @@ static __always_inline bool driver_cut_open(const struct nx_frame *f,
 
 	if (f->frags)
 		needs |= NX_DEVICE_XDP_FRAGS;
-	return epoch->enabled && (__s32)(epoch->until - now) >= 0 &&
+	return epoch->enabled && epoch->until - now <= epoch->refresh &&
 	       way->epoch == epoch->number &&
 	       now - way->learnt <= epoch->refresh && way->in == in &&
 	       !way->mark && way->out && f->length <= way->mtu &&

@@ -15,9 +15,8 @@
  *   returns  nothing
  *
  * Runs for the first packets of a flow, after a change of routes, and every
- * few seconds.  Two CPUs that learn one way at once write the same, or one of
- * them a way that its packet took; who reads meanwhile sees that `epoch` is 0
- * or changed.
+ * few seconds.  Of two CPUs that learn one way at once the first does, the other
+ * leaves it; who reads meanwhile sees that `epoch` is busy, or changed.
  */
 
 /* What egress is told of a packet that it may learn from. */
@@ -54,7 +53,7 @@ static __always_inline void stage_learn(struct __sk_buff *skb,
 	struct nx_established *known;
 	struct ethhdr eth;
 	struct nx_way *way;
-	__u32 index = skb->ifindex;
+	__u32 index = skb->ifindex, before;
 	enum nx_detour why;
 
 	known = bpf_map_lookup_elem(&nx_flow, &of->key);
@@ -64,10 +63,15 @@ static __always_inline void stage_learn(struct __sk_buff *skb,
 	index = of->in;
 	in = bpf_map_lookup_elem(&nx_device, &index);
 	why = learn_refused(of, in, out);
+	if (why == NX_DETOUR_NONE && skb->mark != of->mark)
+		why = NX_DETOUR_OTHER; /* whoever marks it has to see it */
 
 	way = &known->way;
-	*(volatile __u32 *)&way->epoch = 0;
-	__asm__ volatile("" ::: "memory");
+	before = *(volatile __u32 *)&way->epoch;
+	if (before == NX_EPOCH_BUSY ||
+	    __sync_val_compare_and_swap(&way->epoch, before, NX_EPOCH_BUSY) !=
+		    before)
+		return;
 	way->learnt = now_jiffies();
 	way->out = why == NX_DETOUR_NONE ? skb->ifindex : 0;
 	way->in = of->in;
@@ -78,6 +82,5 @@ static __always_inline void stage_learn(struct __sk_buff *skb,
 	way->mtu = out ? out->mtu : 0;
 	way->ways = out ? out->ways : 0;
 	way->why = why;
-	__asm__ volatile("" ::: "memory");
-	*(volatile __u32 *)&way->epoch = of->epoch;
+	__sync_lock_test_and_set(&way->epoch, of->epoch); /* a full barrier */
 }

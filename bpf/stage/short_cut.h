@@ -74,7 +74,7 @@ short_cut_open(struct __sk_buff *skb, struct nx_pkt *pkt,
 		return why;
 	if (!epoch->enabled)
 		return NX_DETOUR_OFF;
-	if ((__s32)(epoch->until - now) < 0)
+	if (epoch->until - now > epoch->refresh) /* unsigned: or long past */
 		return NX_DETOUR_UNWATCHED;
 	pkt->learn = epoch->number;
 	if (way->epoch != epoch->number)
@@ -149,9 +149,11 @@ stage_short_cut(struct __sk_buff *skb, struct nx_pkt *pkt,
 	if (why == NX_DETOUR_NONE &&
 	    !short_cut_copy(&hop, &known->way, epoch->number))
 		why = NX_DETOUR_EPOCH;
-	/* What Ethernet padded does not go on, as the kernel has it. */
+	/* What Ethernet padded does not go on, as the kernel has it.  Cutting
+	 * it off makes one segment of a GSO packet, however long.
+	 */
 	if (why == NX_DETOUR_NONE && pkt->trailer &&
-	    (pkt->trailer == 255 ||
+	    (pkt->trailer == 255 || skb->gso_size ||
 	     bpf_skb_change_tail(skb, skb->len - pkt->trailer, 0)))
 		why = NX_DETOUR_HEADERS;
 	if (why != NX_DETOUR_NONE) {

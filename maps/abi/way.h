@@ -15,9 +15,11 @@
  * routes, rules, links, addresses or neighbours' link-layer addresses; and
  * `until`, again and again: nobody takes a short cut when nobody watches.
  */
+#define NX_EPOCH_BUSY 0xffffffff /* in a way: somebody is writing it */
+
 struct nx_epoch {
 	__u32 number; /* never 0, never smaller: ways outlive natrixd */
-	__u32 until;  /* jiffies, low 32 bits */
+	__u32 until;  /* jiffies, low 32 bits; nearer than `refresh` */
 	/* Jiffies.  A way that was learnt longer ago is asked of the kernel
 	 * again, by one packet: so the neighbour's entry stays in use, and the
 	 * kernel finds out when it is dead.
@@ -66,8 +68,9 @@ NX_ABI_SIZE(nx_detours, 8);
  *
  * Writer: bpf/stage/learn.h; natrixd never.  Readers: bpf/stage/short_cut.h,
  * bpf/stage/driver_cut.h.
- * `epoch` is cleared first and written last, so that a reader who sees the
- * same one before and after read what belongs together.
+ * `epoch` is NX_EPOCH_BUSY while one CPU writes, and written last, so that a
+ * reader who sees the same one before and after read what belongs together
+ * (on x86; another architecture would need its own barriers there).
  */
 struct nx_way {
 	__u32 epoch;	/* of the packet that taught it; 0: nothing learnt */

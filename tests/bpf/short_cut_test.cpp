@@ -23,7 +23,7 @@ class ShortCut : public Datapath {
  protected:
   void SetUp() override {
     Datapath::SetUp();
-    epoch = {.number = kEpoch, .until = Jiffies() + 100 * kHz, .refresh = 5 * kHz, .enabled = 1};
+    epoch = {.number = kEpoch, .until = Jiffies() + 4 * kHz, .refresh = 5 * kHz, .enabled = 1};
     way = {.epoch = kEpoch,
            .learnt = Jiffies(),
            .out = kOutDevice,

@@ -20,6 +20,8 @@ namespace {
 using support::Ip;
 
 constexpr milliseconds kPatience(5000);
+// Packets that went through the stack because seconds passed: one each way, on a slow machine.
+constexpr std::uint64_t kRefreshes = 2;
 
 class ShortCut : public testing::TestWithParam<Family> {
  protected:
@@ -91,7 +93,7 @@ TEST_P(ShortCut, IsTakenByBothDirectionsOnceTheFlowIsEstablished) {
 
   const std::uint64_t before = Taken();
   EXPECT_EQ(Exchange(talk, 10), seen);
-  EXPECT_EQ(Taken() - before, 20U);
+  EXPECT_GE(Taken() - before, 20U - kRefreshes);
 }
 
 TEST_P(ShortCut, CarriesStreamsAndDatagramsOfAllSizesWithRightChecksums) {
@@ -113,11 +115,11 @@ TEST_P(ShortCut, TakesOneHopOffLikeARouter) {
   ASSERT_NE(Exchange(talk), "");
   support::Tap tap(node_.outside(), "eth0");
   const std::uint64_t before = Taken();
-  ASSERT_NE(Exchange(talk, 1), "");
-  ASSERT_EQ(Taken() - before, 2U);
+  ASSERT_NE(Exchange(talk, 4), "");
+  EXPECT_GE(Taken() - before, 8U - kRefreshes);
   const auto frames = tap.Receive(Scaled(kPatience));
   ASSERT_FALSE(frames.empty());
-  EXPECT_EQ(frames.front().at(14 + (v4() ? 8 : 7)), 63);
+  for (const Bytes& frame : frames) EXPECT_EQ(frame.at(14 + (v4() ? 8 : 7)), 63);
 }
 
 TEST_P(ShortCut, LeavesWhatDiesHereToTheKernelWhichTellsTheSender) {
@@ -155,6 +157,20 @@ TEST_P(ShortCut, LeavesWhatIsTooLongToTheKernel) {
     ASSERT_NE(Exchange(talk, 1), "");
   }
   EXPECT_GT(Detours("MTU"), before);
+}
+
+TEST_P(ShortCut, LeavesToTheStackWhatIsMarkedOnItsWay) {
+  support::RunCommand(&node_.node(),
+                      {v4() ? "iptables-legacy" : "ip6tables-legacy", "-t", "mangle", "-A",
+                       "FORWARD", "-s", cast().pod1, "-j", "MARK", "--set-mark", "0x100"});
+  node_.Start();
+  const Talk talk = Open();
+  ASSERT_NE(Exchange(talk), "");
+  const std::uint64_t before = Taken(), others = Detours("OTHER");
+  ASSERT_NE(Exchange(talk, 10), "");
+  EXPECT_LE(Taken() - before, 10U) << "the answers only";
+  EXPECT_GE(Taken() - before, 10U - kRefreshes);
+  EXPECT_GE(Detours("OTHER") - others, 10U - kRefreshes);
 }
 
 TEST_P(ShortCut, FollowsAChangeOfRoutes) {
@@ -216,8 +232,8 @@ TEST_P(ShortCut, GoesStraightIntoThePodsNamespaceUnlessAQdiscLimitsIt) {
   ASSERT_NE(seen, "");
   std::uint64_t taken = Taken(), sent = SentBy(node_.node(), "cali1");
   EXPECT_EQ(Exchange(talk, 10), seen);
-  EXPECT_EQ(Taken() - taken, 20U);
-  EXPECT_EQ(SentBy(node_.node(), "cali1"), sent) << "the veth itself sent nothing";
+  EXPECT_GE(Taken() - taken, 20U - kRefreshes);
+  EXPECT_LE(SentBy(node_.node(), "cali1"), sent + kRefreshes) << "the veth itself sent nothing";
 
   support::RunCommand(&node_.node(), {"tc", "qdisc", "add", "dev", "cali1", "root", "pfifo"});
   const auto end = std::chrono::steady_clock::now() + Scaled(milliseconds(20000));
@@ -248,7 +264,7 @@ TEST_P(ShortCut, EndsWhenNobodyWatchesTheRoutesAndNothingIsLost) {
   EXPECT_EQ(Exchange(talk, 2), seen);
   taken = Taken();
   EXPECT_EQ(Exchange(talk, 4), seen);
-  EXPECT_EQ(Taken() - taken, 8U);
+  EXPECT_GE(Taken() - taken, 8U - kRefreshes);
 }
 
 TEST_P(ShortCut, IsOffWhereTheConfigurationSaysSo) {

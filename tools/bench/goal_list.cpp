@@ -69,7 +69,7 @@ void AddXdp(std::vector<Goal>& goals) {
     goals.push_back({.area = "XDP",
                      .text = std::string("times floor X, ") + id + " flows",
                      .limit = std::string(id) == "1k" ? 1.3 : 1.5,
-                     .absent = "natrix has no XDP program yet"});
+                     .absent = "no lane of this tool has natrix' XDP program"});
 }
 
 void AddNewFlows(std::vector<Goal>& goals) {

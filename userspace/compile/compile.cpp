@@ -192,6 +192,8 @@ void Borrow(nx_device& entry, const std::vector<model::Device>& others) {
 // Whether a frame is all that a device asks for: a tunnel's that comes with the route is not in it,
 // and of kinds that nobody has tried nobody knows.
 bool TakesFrames(const model::Device& device) {
+  // What leaves by a port is chosen by the device above it, anew for each packet.
+  if (!device.port_of.empty() && device.port_of != "vrf") return false;
   constexpr std::array<std::string_view, 10> kKinds = {
       "", "veth", "bridge", "bond", "team", "vlan", "macvlan", "vxlan", "openvswitch", "netkit"};
   return !device.needs_metadata && std::ranges::find(kKinds, device.kind) != kKinds.end();

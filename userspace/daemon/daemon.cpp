@@ -10,7 +10,6 @@
 
 #include "loader/clock.h"
 #include "userspace/daemon/host_state.h"
-#include "userspace/daemon/metrics.h"
 
 namespace natrix::daemon {
 namespace {
@@ -156,9 +155,11 @@ Result<> Daemon::Run() {
   const auto routed = [this] {
     if (routes_->OnNetlink()) settle_->ArmOnce(kSettle);
   };
+  const auto renewed = [this] {
+    if (routes_->OnTimer()) settle_->ArmOnce(kSettle);
+  };
   for (auto& watched :
-       {loop_->Watch(routes_->netlink_fd(), routed),
-        loop_->Watch(routes_->timer_fd(), [this] { routes_->OnTimer(); }),
+       {loop_->Watch(routes_->netlink_fd(), routed), loop_->Watch(routes_->timer_fd(), renewed),
         loop_->Watch(signals_.get(), [this] { OnSignal(); }), loop_->Watch(probes_->fd(), removed),
         loop_->Watch(netlink_->fd(), [this] { OnNetlink(); }),
         loop_->Watch(tick_->fd(), [this] { OnTick(); }), loop_->Watch(settle_->fd(), settled)})
@@ -166,6 +167,7 @@ Result<> Daemon::Run() {
   log_.info("ready {}", StatusLine());
   notify_.Ready(StatusLine());
   auto done = loop_->Run();
+  routes_->Stop();
   notify_.Stopping();
   return done;
 }
@@ -253,35 +255,19 @@ void Daemon::RestorePins() {
     log_.warn("pins restored={}", *restored);
 }
 
-Result<> Daemon::Reconcile() {
+Result<model::Host> Daemon::LookAtHost(const model::Config& config) const {
   auto host = ReadHost();
-  if (!host) return std::unexpected(std::move(host).error());
+  if (!host) return host;
   routes_->LowerMtus(host->devices);
-  AddXdpFeatures(config_, *host);
-  compile::FollowHost(config_, *host, wanted_);
-  return Follow(config_, wanted_);
+  xdp_->AddFeatures(config, *host);
+  return host;
 }
 
-Result<> Daemon::Adopt(model::Config config) {
-  auto host = ReadHost();
+Result<> Daemon::Reconcile() {
+  auto host = LookAtHost(config_);
   if (!host) return std::unexpected(std::move(host).error());
-  routes_->LowerMtus(host->devices);
-  AddXdpFeatures(config, *host);
-  auto previous = applier_->Subnets();
-  if (!previous) return std::unexpected(std::move(previous).error());
-  auto services = applier_->Services();
-  if (!services) return std::unexpected(std::move(services).error());
-  auto metrics =
-      MakeMetrics([&](const char* name) { return datapath_->MapFd(name); }, config.node.name);
-  if (!metrics) return std::unexpected(std::move(metrics).error());
-  compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made, *services});
-  if (auto done = Follow(config, wanted); !done) return done;
-  ReleaseUdp(config, **services, wanted);
-  metrics_.Answer(*std::move(metrics));
-  config_ = std::move(config);
-  in_force_ = true;
-  wanted_ = std::move(wanted);
-  return {};
+  compile::FollowHost(config_, *host, wanted_);
+  return Follow(config_, wanted_);
 }
 
 Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& wanted) {

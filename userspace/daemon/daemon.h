@@ -77,6 +77,8 @@ class Daemon {
   void OnTick();
   void OnSignal();
 
+  // What it looks like, as far as `config` makes use of it.
+  Result<model::Host> LookAtHost(const model::Config& config) const;
   // Asks the node anew and makes everything follow.
   Result<> Reconcile();
   // Puts another configuration in force; on an error the one before is still config_.

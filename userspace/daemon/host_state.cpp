@@ -73,6 +73,9 @@ void TakeLink(const nlmsghdr& message, DevicesByIndex& devices) {
       case IFLA_QDISC:
         device.qdisc = mnl_attr_get_str(attr);
         break;
+      case IFLA_MASTER:
+        device.master = mnl_attr_get_u32(attr);
+        break;
       case IFLA_LINK_NETNSID:
         device.peer_elsewhere = true;
         break;
@@ -187,6 +190,9 @@ Result<model::Host> ReadHost() {
     if (const auto below = devices.find(device.vlan_of); below != devices.end())
       below->second.has_vlans = true;
   model::Host host;
+  for (auto& [ifindex, device] : devices)
+    if (const auto master = devices.find(device.master); master != devices.end())
+      device.port_of = master->second.kind;
   for (auto& [ifindex, device] : devices) host.devices.push_back(std::move(device));
   if (auto done = ReadPorts(host); !done) return std::unexpected(std::move(done).error());
   host.hz = loader::KernelHz();

@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "userspace/daemon/daemon.h"
+#include "userspace/daemon/metrics.h"
 
-// Daemon: what SIGHUP does.
+// Daemon: what SIGHUP does, and the start.
 namespace natrix::daemon {
 namespace {
 
@@ -67,6 +68,26 @@ void Daemon::Reload() {
   else
     log_.error("reload failed, the configuration before stays in force:\n{}", error);
   notify_.Ready(error.empty() ? StatusLine() : "the last reload failed; " + StatusLine());
+}
+
+Result<> Daemon::Adopt(model::Config config) {
+  auto host = LookAtHost(config);
+  if (!host) return std::unexpected(std::move(host).error());
+  auto previous = applier_->Subnets();
+  if (!previous) return std::unexpected(std::move(previous).error());
+  auto services = applier_->Services();
+  if (!services) return std::unexpected(std::move(services).error());
+  auto metrics =
+      MakeMetrics([&](const char* name) { return datapath_->MapFd(name); }, config.node.name);
+  if (!metrics) return std::unexpected(std::move(metrics).error());
+  compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made, *services});
+  if (auto done = Follow(config, wanted); !done) return done;
+  ReleaseUdp(config, **services, wanted);
+  metrics_.Answer(*std::move(metrics));
+  config_ = std::move(config);
+  in_force_ = true;
+  wanted_ = std::move(wanted);
+  return {};
 }
 
 Result<> Daemon::Replace(model::Config config) {

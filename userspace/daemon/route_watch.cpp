@@ -23,8 +23,9 @@ constexpr std::uint32_t kLeaseSeconds = 3;
 // A neighbour's entry that is used goes from STALE over DELAY to PROBE in 5 s
 // (delay_first_probe_time): as often as this a busy way lets the kernel use it.
 constexpr std::uint32_t kRefreshSeconds = 5;
-// More than any neighbour table holds (gc_thresh3); beyond it they are all learnt anew.
-constexpr std::size_t kMostNeighbours = 65536;
+// More than a neighbour table holds (gc_thresh3 is 1024 unless somebody sets it); beyond it they
+// are all read anew.
+constexpr std::size_t kMostNeighbours = 262144;
 
 std::uint32_t MtuOf(const nlattr* metrics) {
   std::uint32_t mtu = 0;
@@ -42,6 +43,13 @@ void AddNextHops(const nlattr* multipath, std::vector<std::uint32_t>& devices) {
     left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
     hop = RTNH_NEXT(hop);
   }
+}
+
+// fe80::/10 and ff00::/8, of which every new device brings some.
+bool IsNeverForwarded(const rtmsg& route, const nlattr* destination) {
+  const auto* byte = static_cast<const std::uint8_t*>(mnl_attr_get_payload(destination));
+  return route.rtm_family == AF_INET6 && route.rtm_dst_len >= 8 &&
+         (byte[0] == 0xff || (byte[0] == 0xfe && (byte[1] & 0xc0) == 0x80));
 }
 
 // Netfilter sees some segments of a connection only, and would call the rest out of its window
@@ -84,6 +92,7 @@ Result<> RouteWatch::Start(const maps::FdOf& fd_of, int jiffies_fd, std::uint32_
   // Nobody watched since.
   epoch_ = {
       .number = before->number + 1, .until = 0, .refresh = kRefreshSeconds * hz, .enabled = 0};
+  Write(0);  // who took a short cut so far took it unwatched
   if (auto done = ReadTables(); !done) return done;
   timer_.ArmEvery(kPeriod);
   return {};
@@ -102,25 +111,35 @@ Result<> RouteWatch::ReadTables() {
   return {};
 }
 
-bool RouteWatch::OnNetlink() {
+// True: the epoch has another number.
+bool RouteWatch::Drain() {
   bool moves = false;
-  mtu_lowered_ = false;
   auto complete = netlink_.Drain([&](const nlmsghdr& message) { moves |= Moves(message); });
-  if (!complete || !*complete) {
-    moves = true;
+  if (!complete || !*complete || neighbours_.size() >= kMostNeighbours) {
+    moves = mtu_lowered_ = true;
+    neighbours_.clear();
     if (auto done = ReadTables(); !done) log_.error("routes {}", done.error().ToString());
-    mtu_lowered_ = true;
   }
-  if (moves) {
-    ++epoch_.number;
-    Write();
-  }
+  if (moves) ++epoch_.number;
+  return moves;
+}
+
+bool RouteWatch::OnNetlink() {
+  mtu_lowered_ = false;
+  if (Drain()) Write(kLeaseSeconds);
   return mtu_lowered_;
 }
 
-void RouteWatch::OnTimer() {
+bool RouteWatch::OnTimer() {
   timer_.Acknowledge();
-  Write();
+  mtu_lowered_ = false;
+  Drain();  // the lease is of what was read
+  Write(kLeaseSeconds);
+  return mtu_lowered_;
+}
+
+void RouteWatch::Stop() {
+  if (map_) Write(0);
 }
 
 // Whether a packet may now go elsewhere than before.
@@ -133,9 +152,7 @@ bool RouteWatch::Moves(const nlmsghdr& message) {
       return TakeNeighbour(message);
     case RTM_NEWLINK:
     case RTM_DELLINK:
-      // A bridge's news of its ports: the frame's addresses stay.
-      return static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message))->ifi_family !=
-             AF_BRIDGE;
+      return TakeLink(message);
     case RTM_NEWADDR:
     case RTM_DELADDR:
     case RTM_NEWRULE:
@@ -150,6 +167,18 @@ bool RouteWatch::Moves(const nlmsghdr& message) {
   }
 }
 
+// Of another device routes or addresses tell.
+bool RouteWatch::TakeLink(const nlmsghdr& message) {
+  const auto* link = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
+  // A bridge's news of its ports: ways lead to the bridge.
+  if (link->ifi_family == AF_BRIDGE) return false;
+  if (message.nlmsg_type == RTM_DELLINK)
+    std::erase_if(neighbours_, [&](const auto& entry) {
+      return entry.first.first == static_cast<std::uint32_t>(link->ifi_index);
+    });
+  return IsManaged(link->ifi_index);
+}
+
 // Notes the MTU of a new one.  A larger one is not believed before natrixd starts again: what is
 // too long for the smaller goes through the stack, which knows.
 bool RouteWatch::TakeRoute(const nlmsghdr& message) {
@@ -157,13 +186,16 @@ bool RouteWatch::TakeRoute(const nlmsghdr& message) {
   if ((route->rtm_flags & RTM_F_CLONED) != 0) return false;
   std::uint32_t mtu = 0;
   std::vector<std::uint32_t> devices;
+  bool on_link_only = false;
   ForEachAttr(message, sizeof(rtmsg), [&](const nlattr* attr) {
     const int type = mnl_attr_get_type(attr);
+    if (type == RTA_DST) on_link_only = IsNeverForwarded(*route, attr);
     if (type == RTA_OIF) devices.push_back(mnl_attr_get_u32(attr));
     if (type == RTA_METRICS) mtu = MtuOf(attr);
     if (type == RTA_MULTIPATH) AddNextHops(attr, devices);
     if (type == RTA_NH_ID) devices.push_back(0);
   });
+  if (on_link_only) return false;
   if (message.nlmsg_type == RTM_DELROUTE || mtu == 0) return true;
   for (const std::uint32_t device : devices) {
     const auto [known, is_new] = mtu_.emplace(device, mtu);
@@ -188,14 +220,10 @@ bool RouteWatch::TakeNeighbour(const nlmsghdr& message) {
       std::memcpy(where->data(), mnl_attr_get_payload(attr), size);
   });
   if (!where) return false;
-  if (neighbours_.size() >= kMostNeighbours) {
-    neighbours_.clear();
-    return true;
-  }
   const auto [known, is_new] = neighbours_.emplace(who, *where);
   if (is_new || known->second == *where) return false;
   known->second = *where;
-  return true;
+  return IsManaged(header->ndm_ifindex);
 }
 
 void RouteWatch::LowerMtus(std::vector<model::Device>& devices) const {
@@ -207,6 +235,8 @@ void RouteWatch::LowerMtus(std::vector<model::Device>& devices) const {
 
 void RouteWatch::Follow(const model::Config& config, const compile::Wanted& wanted) {
   Choices choices;
+  managed_.clear();
+  for (const auto& [ifindex, device] : wanted.device) managed_.insert(ifindex);
   for (const auto& [ifindex, device] : wanted.device)
     choices.emplace_back(device.name, ifindex, device.ways << 16 | device.mtu);
   for (const model::Subnet& subnet : config.subnets)
@@ -217,15 +247,16 @@ void RouteWatch::Follow(const model::Config& config, const compile::Wanted& want
   if (choices == choices_ && enabled == (epoch_.enabled != 0)) return;
   choices_ = std::move(choices);
   epoch_.enabled = enabled;
+  Drain();
   ++epoch_.number;
-  Write();
+  Write(kLeaseSeconds);
 }
 
-void RouteWatch::Write() {
+void RouteWatch::Write(std::uint32_t lease_seconds) {
   const auto now = loader::ReadJiffies(jiffies_fd_);
   Result<> done = now ? Result<>() : std::unexpected(now.error());
   if (now) {
-    epoch_.until = *now + kLeaseSeconds * hz_;
+    epoch_.until = *now + lease_seconds * hz_ - 1;
     done = map_->Set(0, epoch_);
   }
   const std::string error = done ? "" : done.error().ToString();

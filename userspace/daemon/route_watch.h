@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -35,12 +36,14 @@ class RouteWatch {
 
   int netlink_fd() const { return netlink_.fd(); }
   int timer_fd() const { return timer_.fd(); }
-  // true: routes by a device have a smaller MTU than before.
+  // Both: true when routes by a device have a smaller MTU than before.
   bool OnNetlink();
-  void OnTimer();
+  bool OnTimer();
 
   // What the routes allow, applied to what the devices have.
   void LowerMtus(std::vector<model::Device>& devices) const;
+  // Nobody takes a short cut from now on.
+  void Stop();
   // To be called when `wanted` is in force.
   void Follow(const model::Config& config, const compile::Wanted& wanted);
 
@@ -53,10 +56,15 @@ class RouteWatch {
   RouteWatch(Rtnetlink netlink, Timer timer, spdlog::logger& log)
       : log_(log), netlink_(std::move(netlink)), timer_(std::move(timer)) {}
   Result<> ReadTables();
+  bool IsManaged(int ifindex) const {
+    return managed_.contains(static_cast<std::uint32_t>(ifindex));
+  }
+  bool Drain();
   bool Moves(const nlmsghdr& message);
+  bool TakeLink(const nlmsghdr& message);
   bool TakeRoute(const nlmsghdr& message);
   bool TakeNeighbour(const nlmsghdr& message);
-  void Write();
+  void Write(std::uint32_t lease_seconds);
 
   spdlog::logger& log_;
   Rtnetlink netlink_;
@@ -66,6 +74,7 @@ class RouteWatch {
   std::uint32_t hz_ = 0;
   nx_epoch epoch_{};
   Choices choices_;
+  std::set<std::uint32_t> managed_;  // devices that ways lead over
   std::map<Neighbour, LinkAddress> neighbours_;
   std::map<std::uint32_t, std::uint32_t> mtu_;  // the smallest of routes, by ifindex; 0: any device
   bool mtu_lowered_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/daemon/xdp_hooks.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace natrix::daemon {
@@ -18,6 +19,21 @@ Result<XdpHooks> XdpHooks::Create(const loader::PinRoot& root, const loader::Pro
   if (auto adopted = attacher.Adopt(); !adopted)
     return Fail(std::move(adopted).error(), "adopt XDP links");
   return XdpHooks(std::move(attacher), programs, log);
+}
+
+void XdpHooks::AddFeatures(const model::Config& config, model::Host& host) const {
+  if (config.xdp.mode == model::XdpMode::kOff) return;
+  const std::vector<std::uint32_t> attached = attacher_.Attached();
+  for (model::Device& device : host.devices) {
+    const auto role = compile::RoleOf(config.node, device.name);
+    if (!role || !(device.kind.empty() || compile::IsAmong(config.xdp.force, device.name)))
+      continue;
+    // Some drivers send for others only while they have a program, which this one is to lose.
+    const auto plan = compile::XdpOn(config, device, *role);
+    const bool leaves = std::ranges::find(attached, device.ifindex) != attached.end() &&
+                        !(plan && plan->refused.empty());
+    if (!leaves) device.xdp_features = loader::XdpFeatures(device.ifindex);
+  }
 }
 
 void XdpHooks::Follow(const compile::Wanted& wanted) {
@@ -69,14 +85,6 @@ void XdpHooks::Record(std::map<std::uint32_t, loader::XdpAttacher::Refusal> refu
   const std::string error = done ? "" : done.error().ToString();
   if (!error.empty() && error != last_error_) log_.error("xdp {}", error);
   last_error_ = error;
-}
-
-void AddXdpFeatures(const model::Config& config, model::Host& host) {
-  if (config.xdp.mode == model::XdpMode::kOff) return;
-  for (model::Device& device : host.devices)
-    if (compile::RoleOf(config.node, device.name) &&
-        (device.kind.empty() || compile::IsAmong(config.xdp.force, device.name)))
-      device.xdp_features = loader::XdpFeatures(device.ifindex);
 }
 
 }  // namespace natrix::daemon

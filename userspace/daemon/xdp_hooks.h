@@ -21,6 +21,8 @@ class XdpHooks {
  public:
   static Result<XdpHooks> Create(const loader::PinRoot& root, const loader::ProgramFds& programs,
                                  spdlog::logger& log);
+  // Fills xdp_features, of which rtnetlink knows nothing, of the devices that could make use of it.
+  void AddFeatures(const model::Config& config, model::Host& host) const;
   // Makes the devices be as planned.  Idempotent; to be called again and again.
   void Follow(const compile::Wanted& wanted);
 
@@ -42,8 +44,5 @@ class XdpHooks {
   std::map<std::uint32_t, std::string> told_;  // why, by ifindex: logged once, not every tick
   std::string last_error_;
 };
-
-// Fills xdp_features, of which rtnetlink knows nothing, of the devices that could make use of it.
-void AddXdpFeatures(const model::Config& config, model::Host& host);
 
 }  // namespace natrix::daemon

@@ -29,6 +29,8 @@ struct Device {
   std::uint32_t mtu = 0;                 // the smaller of its own and that of its IPv6
   std::string kind;                      // rtnetlink's: "veth"; empty: a real device
   std::string qdisc;                     // at its root: "noqueue"
+  std::uint32_t master = 0;              // ifindex of the device it is a port of
+  std::string port_of;                   // that one's kind
   bool peer_elsewhere = false;           // its other end is in another network namespace
   bool needs_metadata = false;           // a tunnel whose destination comes with the packet
   std::array<std::uint8_t, 6> mac{};     // all 0: no Ethernet device
