@@ -66,12 +66,13 @@ Result<AttachOutcome> TcxAttacher::Attach(const Attachment& wanted) {
 Result<AttachOutcome> TcxAttacher::AttachHook(const Attachment& wanted, Hook hook) {
   AttachOutcome outcome;
   if (const auto found = links_.find({wanted.ifindex, hook}); found != links_.end()) {
-    Link& link = found->second;
+    PinnedLink& link = found->second;
     outcome.replaced = link.prog_fd != wanted.fd(hook);
     auto alive = Update(link, wanted.fd(hook));
     if (!alive) return std::unexpected(std::move(alive).error());
     if (*alive) {
-      auto kept = KeepPinned(link, LinkPinName(wanted.name, wanted.ifindex, HookName(hook)));
+      auto kept =
+          KeepLinkPinned(root_, link, LinkPinName(wanted.name, wanted.ifindex, HookName(hook)));
       if (!kept) return std::unexpected(std::move(kept).error());
       return outcome;
     }
@@ -84,7 +85,7 @@ Result<AttachOutcome> TcxAttacher::AttachHook(const Attachment& wanted, Hook hoo
 }
 
 // false: the link's device is gone.
-Result<bool> TcxAttacher::Update(Link& link, int prog_fd) {
+Result<bool> TcxAttacher::Update(PinnedLink& link, int prog_fd) {
   if (link.prog_fd == prog_fd) {
     const auto ifindex = IfindexOf(link.fd.get());
     if (!ifindex) return std::unexpected(ifindex.error());
@@ -100,29 +101,13 @@ Result<bool> TcxAttacher::Update(Link& link, int prog_fd) {
 Result<> TcxAttacher::Create(const Attachment& wanted, Hook hook) {
   LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = BPF_F_AFTER);
   const int ifindex = static_cast<int>(wanted.ifindex);
-  Link link{.fd = UniqueFd(bpf_link_create(wanted.fd(hook), ifindex, AttachType(hook), &opts)),
-            .pin = LinkPinName(wanted.name, wanted.ifindex, HookName(hook)),
-            .prog_fd = wanted.fd(hook)};
+  PinnedLink link{
+      .fd = UniqueFd(bpf_link_create(wanted.fd(hook), ifindex, AttachType(hook), &opts)),
+      .pin = LinkPinName(wanted.name, wanted.ifindex, HookName(hook)),
+      .prog_fd = wanted.fd(hook)};
   if (!link.fd) return Fail(errno, "create tcx link");
-  const std::string path = PinPath(link.pin);
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
-  if (const int err = bpf_obj_pin(link.fd.get(), path.c_str()); err != 0)
-    return Fail(err, "pin " + path);
+  if (auto pinned = PinLink(root_, link); !pinned) return pinned;
   links_.insert_or_assign({wanted.ifindex, hook}, std::move(link));
-  return {};
-}
-
-// Pins again what somebody unpinned, and follows a device that was renamed.
-Result<> TcxAttacher::KeepPinned(Link& link, const std::string& name) {
-  if (access(PinPath(link.pin).c_str(), F_OK) != 0) {
-    if (const int err = bpf_obj_pin(link.fd.get(), PinPath(name).c_str()); err != 0)
-      return Fail(err, "pin " + PinPath(name));
-    link.pin = name;
-  }
-  if (link.pin == name) return {};
-  if (rename(PinPath(link.pin).c_str(), PinPath(name).c_str()) != 0)
-    return Fail(errno, fmt::format("rename {} to {}", link.pin, name));
-  link.pin = name;
   return {};
 }
 
@@ -130,8 +115,7 @@ Result<> TcxAttacher::Detach(std::uint32_t ifindex) {
   for (const Hook hook : kHooks) {
     const auto found = links_.find({ifindex, hook});
     if (found == links_.end()) continue;
-    const std::string path = PinPath(found->second.pin);
-    if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
+    if (auto gone = UnpinLink(root_, found->second); !gone) return gone;
     links_.erase(found);  // the last reference: the kernel detaches
   }
   return {};

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "loader/attacher.h"
+#include "loader/pinned_link.h"
 #include "userspace/base/unique_fd.h"
 
 namespace natrix::loader {
@@ -25,21 +26,15 @@ class TcxAttacher : public Attacher {
   Result<int> RemoveOtherMethod() override;
 
  private:
-  struct Link {
-    UniqueFd fd;
-    std::string pin;   // name in links/
-    int prog_fd = -1;  // what this process last put there; -1: another process did
-  };
   using Key = std::pair<std::uint32_t, Hook>;
 
   Result<AttachOutcome> AttachHook(const Attachment& wanted, Hook hook);
-  Result<bool> Update(Link& link, int prog_fd);
+  Result<bool> Update(PinnedLink& link, int prog_fd);
   Result<> Create(const Attachment& wanted, Hook hook);
-  Result<> KeepPinned(Link& link, const std::string& name);
   std::string PinPath(const std::string& name) const { return root_.LinksDir() + "/" + name; }
 
   const PinRoot& root_;
-  std::map<Key, Link> links_;
+  std::map<Key, PinnedLink> links_;
 };
 
 }  // namespace natrix::loader

@@ -67,10 +67,8 @@ Result<> XdpAttacher::Adopt() {
       continue;
     }
     const bool generic = RunningOn(pin.ifindex).native == 0;
-    links_[pin.ifindex] = {.fd = std::move(fd),
-                           .pin = pin.file,
-                           .prog_fd = -1,
-                           .kind = generic ? XdpKind::kGeneric : XdpKind::kNative};
+    links_[pin.ifindex] = {{.fd = std::move(fd), .pin = pin.file},
+                           generic ? XdpKind::kGeneric : XdpKind::kNative};
   }
   return {};
 }
@@ -84,7 +82,7 @@ Result<AttachOutcome> XdpAttacher::Attach(const XdpAttachment& wanted) {
     const auto alive = Update(link, wanted.prog_fd);
     if (!alive) return std::unexpected(alive.error());
     if (*alive) {
-      auto kept = KeepPinned(link, LinkPinName(wanted.name, wanted.ifindex, kPinned));
+      auto kept = KeepLinkPinned(*root_, link, LinkPinName(wanted.name, wanted.ifindex, kPinned));
       if (!kept) return std::unexpected(std::move(kept).error());
       return outcome;
     }
@@ -113,39 +111,21 @@ Result<> XdpAttacher::Create(const XdpAttachment& wanted) {
   LIBBPF_OPTS(bpf_link_create_opts, opts,
               .flags = static_cast<__u32>(wanted.kind == XdpKind::kNative ? XDP_FLAGS_DRV_MODE
                                                                           : XDP_FLAGS_SKB_MODE));
-  Link link{.fd = UniqueFd(
-                bpf_link_create(wanted.prog_fd, static_cast<int>(wanted.ifindex), BPF_XDP, &opts)),
-            .pin = LinkPinName(wanted.name, wanted.ifindex, kPinned),
-            .prog_fd = wanted.prog_fd,
-            .kind = wanted.kind};
+  Link link{{.fd = UniqueFd(
+                 bpf_link_create(wanted.prog_fd, static_cast<int>(wanted.ifindex), BPF_XDP, &opts)),
+             .pin = LinkPinName(wanted.name, wanted.ifindex, kPinned),
+             .prog_fd = wanted.prog_fd},
+            wanted.kind};
   if (!link.fd) return std::unexpected(RefusedByKernel(errno, wanted));
-  const std::string path = PinPath(link.pin);
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
-  if (const int err = bpf_obj_pin(link.fd.get(), path.c_str()); err != 0)
-    return Fail(err, "pin " + path);
+  if (auto pinned = PinLink(*root_, link); !pinned) return pinned;
   links_.insert_or_assign(wanted.ifindex, std::move(link));
-  return {};
-}
-
-// Pins again what somebody unpinned, and follows a device that was renamed.
-Result<> XdpAttacher::KeepPinned(Link& link, const std::string& name) {
-  if (access(PinPath(link.pin).c_str(), F_OK) != 0) {
-    if (const int err = bpf_obj_pin(link.fd.get(), PinPath(name).c_str()); err != 0)
-      return Fail(err, "pin " + PinPath(name));
-    link.pin = name;
-  }
-  if (link.pin == name) return {};
-  if (rename(PinPath(link.pin).c_str(), PinPath(name).c_str()) != 0)
-    return Fail(errno, fmt::format("rename {} to {}", link.pin, name));
-  link.pin = name;
   return {};
 }
 
 Result<> XdpAttacher::Detach(std::uint32_t ifindex) {
   const auto found = links_.find(ifindex);
   if (found == links_.end()) return {};
-  const std::string path = PinPath(found->second.pin);
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) return Fail(errno, "remove " + path);
+  if (auto gone = UnpinLink(*root_, found->second); !gone) return gone;
   links_.erase(found);  // the last reference: the kernel detaches
   return {};
 }

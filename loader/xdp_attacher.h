@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "loader/attacher.h"
+#include "loader/pinned_link.h"
 #include "userspace/base/unique_fd.h"
 
 namespace natrix::loader {
@@ -44,16 +45,12 @@ class XdpAttacher {
   Result<> Record(const std::vector<Refusal>& refusals) const;
 
  private:
-  struct Link {
-    UniqueFd fd;
-    std::string pin;   // name in links/
-    int prog_fd = -1;  // what this process last put there; -1: another process did
+  struct Link : PinnedLink {
     XdpKind kind = XdpKind::kNative;
   };
 
   Result<bool> Update(Link& link, int prog_fd);
   Result<> Create(const XdpAttachment& wanted);
-  Result<> KeepPinned(Link& link, const std::string& name);
   std::string PinPath(const std::string& name) const { return root_->LinksDir() + "/" + name; }
 
   const PinRoot* root_;

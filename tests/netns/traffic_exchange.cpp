@@ -181,4 +181,23 @@ std::string ProvokeIcmpError(const Path& path) {
   return {};
 }
 
+UdpPair OpenPair(const Path& path, std::uint16_t port) {
+  return {
+      OpenUdp(path.near, {path.from, port}), OpenUdp(path.far, {path.to, port}), {path.to, port}};
+}
+
+std::string ExchangeOn(const UdpPair& pair, int rounds) {
+  constexpr milliseconds kPatience(5000);
+  std::string seen;
+  for (int i = 0; i < rounds; ++i) {
+    if (!SendTo(pair.near.get(), pair.to, Bytes{1, 2, 3})) return "";
+    const auto there = ReceiveFrom(pair.far.get(), Scaled(kPatience));
+    if (!there || !SendTo(pair.far.get(), there->from, Bytes{4, 5})) return "";
+    const auto back = ReceiveFrom(pair.near.get(), Scaled(kPatience));
+    if (!back || !(back->from == pair.to)) return "";
+    seen = ToString(there->from);
+  }
+  return seen;
+}
+
 }  // namespace natrix::netns

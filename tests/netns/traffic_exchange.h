@@ -22,4 +22,16 @@ std::string ExchangeEchoes(const Path& path);
 // A datagram to a port where nobody listens: the sender must hear of it.
 std::string ProvokeIcmpError(const Path& path);
 
+// Two UDP sockets that talk to each other through a node, and go on between calls.
+struct UdpPair {
+  UniqueFd near;
+  UniqueFd far;
+  Point to;  // what the near one calls
+};
+// Both have `port`.
+UdpPair OpenPair(const Path& path, std::uint16_t port = 7000);
+// `rounds` datagrams there and back, one at a time.  Returns who the far host saw, or "" after a
+// loss.
+std::string ExchangeOn(const UdpPair& pair, int rounds = 4);
+
 }  // namespace natrix::netns

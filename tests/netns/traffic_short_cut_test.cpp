@@ -37,31 +37,8 @@ class ShortCut : public testing::TestWithParam<Family> {
     throw std::runtime_error("no detour " + name);
   }
 
-  // A conversation of pod1 with an outside host.
-  struct Talk {
-    UniqueFd near;
-    UniqueFd far;
-    Point to;
-  };
-  Talk Open(std::uint16_t port = 7000) const {
-    return {OpenUdp(node_.pod(), {cast().pod1, port}),
-            OpenUdp(node_.outside(), {cast().web, port}),
-            {cast().web, port}};
-  }
-  // `rounds` datagrams there and back.  Returns who the outside host saw, or "" after a loss.
-  static std::string Exchange(const Talk& talk, int rounds = 4) {
-    std::string seen;
-    for (int i = 0; i < rounds; ++i) {
-      if (!SendTo(talk.near.get(), talk.to, Bytes{1, 2, 3})) return "";
-      const auto there = ReceiveFrom(talk.far.get(), Scaled(kPatience));
-      if (!there) return "";
-      if (!SendTo(talk.far.get(), there->from, Bytes{4, 5})) return "";
-      const auto back = ReceiveFrom(talk.near.get(), Scaled(kPatience));
-      if (!back || !(back->from == talk.to)) return "";
-      seen = ToString(there->from);
-    }
-    return seen;
-  }
+  // Of pod1 with an outside host.
+  UdpPair Open() const { return OpenPair({node_.pod(), cast().pod1, node_.outside(), cast().web}); }
 
   // A pod with a veth of its own, as Calico and others have them.  Returns its address.
   std::string AddVethPod(const support::Namespace& pod) const {
@@ -87,12 +64,12 @@ INSTANTIATE_TEST_SUITE_P(Families, ShortCut, testing::ValuesIn(kFamilies),
 
 TEST_P(ShortCut, IsTakenByBothDirectionsOnceTheFlowIsEstablished) {
   node_.Start();
-  const Talk talk = Open();
-  const std::string seen = Exchange(talk, 2);
+  const UdpPair talk = Open();
+  const std::string seen = ExchangeOn(talk, 2);
   ASSERT_NE(seen, "");
 
   const std::uint64_t before = Taken();
-  EXPECT_EQ(Exchange(talk, 10), seen);
+  EXPECT_EQ(ExchangeOn(talk, 10), seen);
   EXPECT_GE(Taken() - before, 20U - kRefreshes);
 }
 
@@ -111,11 +88,11 @@ TEST_P(ShortCut, CarriesStreamsAndDatagramsOfAllSizesWithRightChecksums) {
 
 TEST_P(ShortCut, TakesOneHopOffLikeARouter) {
   node_.Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   support::Tap tap(node_.outside(), "eth0");
   const std::uint64_t before = Taken();
-  ASSERT_NE(Exchange(talk, 4), "");
+  ASSERT_NE(ExchangeOn(talk, 4), "");
   EXPECT_GE(Taken() - before, 8U - kRefreshes);
   const auto frames = tap.Receive(Scaled(kPatience));
   ASSERT_FALSE(frames.empty());
@@ -124,8 +101,8 @@ TEST_P(ShortCut, TakesOneHopOffLikeARouter) {
 
 TEST_P(ShortCut, LeavesWhatDiesHereToTheKernelWhichTellsTheSender) {
   node_.Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   const int one = 1;
   const int done =
       v4() ? ::setsockopt(talk.near.get(), IPPROTO_IP, IP_TTL, &one, sizeof(one))
@@ -139,11 +116,11 @@ TEST_P(ShortCut, LeavesWhatDiesHereToTheKernelWhichTellsTheSender) {
 
 TEST_P(ShortCut, LeavesWhatIsTooLongToTheKernel) {
   node_.Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   Ip(node_.node(), fmt::format("route replace {}/{} via {} dev eth0 mtu 1300\n", cast().web,
                                v4() ? 32 : 128, cast().router));
-  ASSERT_NE(Exchange(talk), "");
+  ASSERT_NE(ExchangeOn(talk), "");
   const std::uint64_t before = Detours("MTU");
   // Whatever the sender hears of the path's MTU.
   const int probe = IP_PMTUDISC_PROBE;
@@ -154,7 +131,7 @@ TEST_P(ShortCut, LeavesWhatIsTooLongToTheKernel) {
   const auto waited = std::chrono::steady_clock::now() + Scaled(kPatience);
   while (Detours("MTU") == before && std::chrono::steady_clock::now() < waited) {
     SendTo(talk.near.get(), talk.to, large);
-    ASSERT_NE(Exchange(talk, 1), "");
+    ASSERT_NE(ExchangeOn(talk, 1), "");
   }
   EXPECT_GT(Detours("MTU"), before);
 }
@@ -164,10 +141,10 @@ TEST_P(ShortCut, LeavesToTheStackWhatIsMarkedOnItsWay) {
                       {v4() ? "iptables-legacy" : "ip6tables-legacy", "-t", "mangle", "-A",
                        "FORWARD", "-s", cast().pod1, "-j", "MARK", "--set-mark", "0x100"});
   node_.Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   const std::uint64_t before = Taken(), others = Detours("OTHER");
-  ASSERT_NE(Exchange(talk, 10), "");
+  ASSERT_NE(ExchangeOn(talk, 10), "");
   EXPECT_LE(Taken() - before, 10U) << "the answers only";
   EXPECT_GE(Taken() - before, 10U - kRefreshes);
   EXPECT_GE(Detours("OTHER") - others, 10U - kRefreshes);
@@ -184,24 +161,24 @@ TEST_P(ShortCut, FollowsAChangeOfRoutes) {
      fmt::format("addr add {}/{} dev eth9 {}\n", far, length, v4() ? "" : "nodad"));
   Ip(node_.node(), fmt::format("neigh replace {} lladdr 02:00:00:00:09:02 dev eth9\n", far));
   node_.Start();
-  const Talk talk = Open();
-  const std::string seen = Exchange(talk);
+  const UdpPair talk = Open();
+  const std::string seen = ExchangeOn(talk);
   ASSERT_NE(seen, "");
 
   Ip(node_.node(),
      fmt::format("route replace {}/{} via {} dev eth9\n", cast().web, v4() ? 32 : 128, far));
   support::Tap tap(node_.outside(), "eth9");
-  EXPECT_EQ(Exchange(talk, 6), seen);
+  EXPECT_EQ(ExchangeOn(talk, 6), seen);
   EXPECT_GE(tap.Receive(Scaled(kPatience)).size(), 1U) << "the new route's device has it";
   const std::uint64_t before = Taken();
-  EXPECT_EQ(Exchange(talk, 3), seen);
+  EXPECT_EQ(ExchangeOn(talk, 3), seen);
   EXPECT_GT(Taken(), before) << "learnt again";
 }
 
 TEST_P(ShortCut, FollowsANeighboursNewAddress) {
   node_.Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   const char* mac = "02:00:00:00:0a:0b";
   Ip(node_.outside(), fmt::format("link set eth0 address {}\n", mac));
   // The kernel has forgotten the neighbours of a device whose address changed.
@@ -211,7 +188,7 @@ TEST_P(ShortCut, FollowsANeighboursNewAddress) {
   for (const std::string& address : {cast().router, cast().other_node})
     Ip(node_.node(),
        fmt::format("neigh replace {} lladdr {} dev eth0 nud permanent\n", address, mac));
-  EXPECT_NE(Exchange(talk, 6), "");
+  EXPECT_NE(ExchangeOn(talk, 6), "");
 }
 
 // What leaves a device, as a capture on the host sees it.
@@ -225,13 +202,13 @@ TEST_P(ShortCut, GoesStraightIntoThePodsNamespaceUnlessAQdiscLimitsIt) {
   const support::Namespace pod("pod");
   const std::string address = AddVethPod(pod);
   node_.Start();
-  const Talk talk{OpenUdp(pod, {address, 7000}),
-                  OpenUdp(node_.outside(), {cast().web, 7000}),
-                  {cast().web, 7000}};
-  const std::string seen = Exchange(talk);
+  const UdpPair talk{OpenUdp(pod, {address, 7000}),
+                     OpenUdp(node_.outside(), {cast().web, 7000}),
+                     {cast().web, 7000}};
+  const std::string seen = ExchangeOn(talk);
   ASSERT_NE(seen, "");
   std::uint64_t taken = Taken(), sent = SentBy(node_.node(), "cali1");
-  EXPECT_EQ(Exchange(talk, 10), seen);
+  EXPECT_EQ(ExchangeOn(talk, 10), seen);
   EXPECT_GE(Taken() - taken, 20U - kRefreshes);
   EXPECT_LE(SentBy(node_.node(), "cali1"), sent + kRefreshes) << "the veth itself sent nothing";
 
@@ -240,7 +217,7 @@ TEST_P(ShortCut, GoesStraightIntoThePodsNamespaceUnlessAQdiscLimitsIt) {
   do {  // natrixd hears of it
     taken = Taken();
     sent = SentBy(node_.node(), "cali1");
-    ASSERT_EQ(Exchange(talk, 10), seen);
+    ASSERT_EQ(ExchangeOn(talk, 10), seen);
   } while (SentBy(node_.node(), "cali1") - sent < 10 && std::chrono::steady_clock::now() < end);
   EXPECT_GE(SentBy(node_.node(), "cali1") - sent, 10U);
   EXPECT_GT(Taken(), taken) << "still the short cut, through the qdisc";
@@ -248,45 +225,45 @@ TEST_P(ShortCut, GoesStraightIntoThePodsNamespaceUnlessAQdiscLimitsIt) {
 
 TEST_P(ShortCut, EndsWhenNobodyWatchesTheRoutesAndNothingIsLost) {
   node_.Start();
-  const Talk talk = Open();
-  const std::string seen = Exchange(talk);
+  const UdpPair talk = Open();
+  const std::string seen = ExchangeOn(talk);
   ASSERT_NE(seen, "");
   node_.Kill();
   const auto end = std::chrono::steady_clock::now() + Scaled(milliseconds(20000));
   std::uint64_t taken = 0;
   do {
     taken = Taken();
-    ASSERT_EQ(Exchange(talk, 50), seen);
+    ASSERT_EQ(ExchangeOn(talk, 50), seen);
   } while (Taken() > taken && std::chrono::steady_clock::now() < end);
   EXPECT_EQ(Taken(), taken);
   EXPECT_GT(Detours("UNWATCHED"), 0U);
   node_.Start();
-  EXPECT_EQ(Exchange(talk, 2), seen);
+  EXPECT_EQ(ExchangeOn(talk, 2), seen);
   taken = Taken();
-  EXPECT_EQ(Exchange(talk, 4), seen);
+  EXPECT_EQ(ExchangeOn(talk, 4), seen);
   EXPECT_GE(Taken() - taken, 8U - kRefreshes);
 }
 
 TEST_P(ShortCut, IsOffWhereTheConfigurationSaysSo) {
   node_.SetWords("fastPath: off\n");
   node_.Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk, 6), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk, 6), "");
   EXPECT_EQ(Taken(), 0U);
   EXPECT_GT(Detours("OFF"), 0U);
   EXPECT_EQ(node_.Natrix({"status"}).at("fastPath"), "off");
   node_.SetWords("");
-  ASSERT_NE(Exchange(talk, 6), "");
+  ASSERT_NE(ExchangeOn(talk, 6), "");
   EXPECT_GT(Taken(), 0U);
 }
 
 TEST_P(ShortCut, RefreshesNowAndThenSoThatTheNeighbourStaysInUse) {
   node_.Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   const auto end = std::chrono::steady_clock::now() + Scaled(milliseconds(20000));
   while (Detours("REFRESH") == 0 && std::chrono::steady_clock::now() < end)
-    ASSERT_NE(Exchange(talk, 20), "");
+    ASSERT_NE(ExchangeOn(talk, 20), "");
   EXPECT_GT(Detours("REFRESH"), 0U);
 }
 

@@ -69,34 +69,11 @@ class Xdp : public testing::TestWithParam<Family> {
     node_.Start();
   }
 
-  struct Talk {
-    UniqueFd near;
-    UniqueFd far;
-    Point to;
-  };
-  Talk Open(std::uint16_t port = 7000) const {
-    return {OpenUdp(guest_, {Guest(GetParam()), port}),
-            OpenUdp(node_.outside(), {cast().web, port}),
-            {cast().web, port}};
-  }
-  // `rounds` datagrams there and back.  Returns who the outside host saw, or "" after a loss.
-  static std::string Exchange(const Talk& talk, int rounds = 4) {
-    std::string seen;
-    for (int i = 0; i < rounds; ++i) {
-      if (!SendTo(talk.near.get(), talk.to, Bytes{1, 2, 3})) return "";
-      const auto there = ReceiveFrom(talk.far.get(), Scaled(kPatience));
-      if (!there) return "";
-      if (!SendTo(talk.far.get(), there->from, Bytes{4, 5})) return "";
-      const auto back = ReceiveFrom(talk.near.get(), Scaled(kPatience));
-      if (!back || !(back->from == talk.to)) return "";
-      seen = ToString(there->from);
-    }
-    return seen;
-  }
+  UdpPair Open() const { return OpenPair(ToWeb()); }
   // Answers that XDP sent among `rounds`.
-  std::uint64_t SentDuring(const Talk& talk, int rounds) const {
+  std::uint64_t SentDuring(const UdpPair& talk, int rounds) const {
     const std::uint64_t before = Sent();
-    EXPECT_NE(Exchange(talk, rounds), "");
+    EXPECT_NE(ExchangeOn(talk, rounds), "");
     return Sent() - before;
   }
 
@@ -111,12 +88,12 @@ TEST_P(Xdp, CarriesTheAnswersOfAMasqueradedFlow) {
   EXPECT_EQ(XdpOf("eth0").at("mode"), "native");
   EXPECT_NE(XdpOf("eth0").at("program"), 0);
   EXPECT_TRUE(XdpOf("eth9").is_null()) << "no uplink";
-  const Talk talk = Open();
-  const std::string seen = Exchange(talk, 3);
+  const UdpPair talk = Open();
+  const std::string seen = ExchangeOn(talk, 3);
   ASSERT_THAT(seen, HasSubstr(cast().node));
   // One direction of the two; now and then a packet refreshes the way.
   EXPECT_THAT(SentDuring(talk, 10), AllOf(Ge(8U), Le(10U)));
-  EXPECT_EQ(Exchange(talk, 1), seen);
+  EXPECT_EQ(ExchangeOn(talk, 1), seen);
 }
 
 TEST_P(Xdp, CarriesStreamsAndDatagramsOfAllSizesWithRightChecksums) {
@@ -152,8 +129,8 @@ TEST_P(Xdp, LeavesAllElseToTheStack) {
 
 TEST_P(Xdp, FollowsAChangeOfRoutes) {
   Start();
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   ASSERT_GT(SentDuring(talk, 4), 0U);
   // The guest moves to the bridge's side: pod3's namespace has its address now.
   const std::string host = Guest(GetParam()) + (v4() ? "/32" : "/128");
@@ -161,8 +138,8 @@ TEST_P(Xdp, FollowsAChangeOfRoutes) {
   Ip(node_.node(), fmt::format("neigh replace {} lladdr {} dev ovn0 nud permanent\n"
                                "route replace {} dev ovn0\n",
                                Guest(GetParam()), oracle::MacOf(Place::kPod3), host));
-  const Talk moved{OpenUdp(node_.at(Place::kPod3), {Guest(GetParam()), 7000}),
-                   UniqueFd(::dup(talk.far.get())), talk.to};
+  const UdpPair moved{OpenUdp(node_.at(Place::kPod3), {Guest(GetParam()), 7000}),
+                      UniqueFd(::dup(talk.far.get())), talk.to};
   // Until natrixd has heard of it, packets go where they went.
   const auto end = std::chrono::steady_clock::now() + Scaled(kPatience);
   bool arrived = false;
@@ -191,8 +168,8 @@ TEST_P(Xdp, FollowsAChangeOfRoutes) {
 
 TEST_P(Xdp, EndsWithTheLeaseAndComesBackWithNatrixd) {
   Start();
-  const Talk talk = Open();
-  const std::string seen = Exchange(talk);
+  const UdpPair talk = Open();
+  const std::string seen = ExchangeOn(talk);
   ASSERT_GT(SentDuring(talk, 4), 0U);
   const Json before = XdpOf("eth0");
   node_.Kill();
@@ -200,14 +177,14 @@ TEST_P(Xdp, EndsWithTheLeaseAndComesBackWithNatrixd) {
   std::uint64_t sent = 0;
   do {
     sent = Sent();
-    ASSERT_EQ(Exchange(talk, 50), seen);
+    ASSERT_EQ(ExchangeOn(talk, 50), seen);
   } while (Sent() > sent && std::chrono::steady_clock::now() < end);
   EXPECT_EQ(Sent(), sent);
   node_.Start();
   EXPECT_THAT(node_.Log(), HasSubstr("xdp=native adopted"));
   EXPECT_EQ(XdpOf("eth0").at("mode"), "native");
   EXPECT_NE(XdpOf("eth0").at("program"), before.at("program")) << "this natrixd's own";
-  EXPECT_EQ(Exchange(talk, 3), seen);
+  EXPECT_EQ(ExchangeOn(talk, 3), seen);
   EXPECT_GT(SentDuring(talk, 4), 0U);
 }
 
@@ -217,8 +194,8 @@ TEST_P(Xdp, IsTakenOffByAnotherConfigurationAndByDetach) {
   EXPECT_TRUE(XdpOf("eth0").is_null());
   node_.SetWords("xdp: {mode: generic, force: [eth0, eth9]}\n");
   EXPECT_EQ(XdpOf("eth0").at("mode"), "generic");
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk), "");
   EXPECT_GT(SentDuring(talk, 4), 0U);
   node_.SetWords("fastPath: off\nxdp: {mode: native, force: [eth0]}\n");
   EXPECT_TRUE(XdpOf("eth0").is_null());
@@ -250,10 +227,10 @@ TEST_P(Xdp, CarriesBothDirectionsOfANodePortWhoseEndpointIsElsewhere) {
   - {portName: dns, addresses: [203.0.113.7, "2001:db8:113::7"], port: 5353}
   - {portName: http, addresses: [203.0.113.7, "2001:db8:113::7"], port: 8080}
 )");
-  const Talk talk{OpenUdp(node_.outside(), {cast().client, 7000}),
-                  OpenUdp(node_.outside(), {cast().web2, 5353}),
-                  {cast().node, 30053}};
-  ASSERT_THAT(Exchange(talk, 3), HasSubstr(cast().node)) << "masqueraded";
+  const UdpPair talk{OpenUdp(node_.outside(), {cast().client, 7000}),
+                     OpenUdp(node_.outside(), {cast().web2, 5353}),
+                     {cast().node, 30053}};
+  ASSERT_THAT(ExchangeOn(talk, 3), HasSubstr(cast().node)) << "masqueraded";
   EXPECT_THAT(SentDuring(talk, 10), AllOf(Ge(16U), Le(20U)));
 
   const UniqueFd listener = Listen(node_.outside(), {cast().web2, 8080});
@@ -277,8 +254,8 @@ TEST_P(Xdp, RefusesAVethAndSaysWhy) {
   EXPECT_EQ(XdpOf("eth0").at("mode"), "refused");
   EXPECT_THAT(XdpOf("eth0").at("reason").get<std::string>(), HasSubstr("veth"));
   EXPECT_THAT(node_.Log(), HasSubstr("xdp device=eth0"));
-  const Talk talk = Open();
-  ASSERT_NE(Exchange(talk, 6), "");
+  const UdpPair talk = Open();
+  ASSERT_NE(ExchangeOn(talk, 6), "");
   EXPECT_EQ(Sent(), 0U);
   node_.SetWords("xdp: {mode: native, devices: [eth5]}\n");
   EXPECT_TRUE(XdpOf("eth0").is_null());

@@ -12,30 +12,26 @@ bool Names(const std::vector<std::string>& patterns, const std::string& device) 
   return std::ranges::find(patterns, device) != patterns.end();
 }
 
-bool Matches(const std::vector<std::string>& patterns, const std::string& device) {
+}  // namespace
+
+bool IsAmong(const std::vector<std::string>& patterns, const std::string& device) {
   return std::ranges::any_of(patterns, [&](const std::string& pattern) {
     return ::fnmatch(pattern.c_str(), device.c_str(), FNM_NOESCAPE) == 0;
   });
 }
-
-}  // namespace
 
 std::optional<nx_device_role> RoleOf(const model::Node& node, const std::string& device) {
   // "*" means every device that carries traffic of others; loopback carries none.
   if (device == "lo") return std::nullopt;
   if (Names(node.uplinks, device)) return NX_DEVICE_UPLINK;
   if (Names(node.pod_devices, device)) return NX_DEVICE_POD;
-  if (Matches(node.uplinks, device)) return NX_DEVICE_UPLINK;
-  if (Matches(node.pod_devices, device)) return NX_DEVICE_POD;
+  if (IsAmong(node.uplinks, device)) return NX_DEVICE_UPLINK;
+  if (IsAmong(node.pod_devices, device)) return NX_DEVICE_POD;
   return std::nullopt;
 }
 
-bool IsAmong(const std::vector<std::string>& patterns, const std::string& device) {
-  return Matches(patterns, device);
-}
-
 bool IsWithoutFastPath(const model::Node& node, const std::string& device) {
-  return Matches(node.no_fast_path, device);
+  return IsAmong(node.no_fast_path, device);
 }
 
 }  // namespace natrix::compile
