@@ -187,5 +187,6 @@ ProgramFds Datapath::programs() const {
 }
 int Datapath::clock_start_fd() const { return bpf_program__fd(skeleton_->progs.nx_clock_start); }
 int Datapath::jiffies_fd() const { return bpf_program__fd(skeleton_->progs.nx_jiffies); }
+int Datapath::peers_fd() const { return bpf_program__fd(skeleton_->progs.nx_peers); }
 
 }  // namespace natrix::loader

@@ -53,6 +53,7 @@ class Datapath {
   ProgramFds programs() const;
   int clock_start_fd() const;
   int jiffies_fd() const;
+  int peers_fd() const;  // of the program, as the two above
 
   int adopted_maps() const { return adopted_maps_; }
   int created_maps() const { return created_maps_; }

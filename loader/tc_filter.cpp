@@ -5,7 +5,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
-#include "userspace/base/rtnetlink.h"
+#include "userspace/base/netlink.h"
 
 namespace natrix::loader {
 namespace {
@@ -47,7 +47,7 @@ TcFilter ParseFilter(const nlmsghdr& message) {
 const char* HookName(Hook hook) { return hook == Hook::kIngress ? "ingress" : "egress"; }
 
 Result<std::vector<TcFilter>> ListFilters(std::uint32_t ifindex, Hook hook) {
-  auto socket = Rtnetlink::Open();
+  auto socket = Netlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   const std::uint32_t minor = hook == Hook::kIngress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS;
   tcmsg request{};
@@ -71,7 +71,7 @@ Result<std::vector<TcFilter>> ListFilters(std::uint32_t ifindex, Hook hook) {
 }
 
 Result<std::string> HookQdisc(std::uint32_t ifindex) {
-  auto socket = Rtnetlink::Open();
+  auto socket = Netlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   tcmsg request{};
   request.tcm_family = AF_UNSPEC;
@@ -87,7 +87,7 @@ Result<std::string> HookQdisc(std::uint32_t ifindex) {
 }
 
 Result<std::vector<std::uint32_t>> ListClsactDevices() {
-  auto socket = Rtnetlink::Open();
+  auto socket = Netlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   tcmsg request{};
   request.tcm_family = AF_UNSPEC;

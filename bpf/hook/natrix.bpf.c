@@ -4,6 +4,7 @@
 #include "bpf/hook/finish.h"
 #include "bpf/hook/ingress.h"
 #include "bpf/hook/loopback.h"
+#include "bpf/hook/peers.h"
 #include "bpf/hook/socket.h"
 #include "bpf/lib/clock.h"
 
@@ -120,6 +121,12 @@ SEC("cgroup/getpeername6")
 int nx_peername6(struct bpf_sock_addr *ctx)
 {
 	return hear6(ctx);
+}
+
+SEC("iter/bpf_sk_storage_map")
+int nx_peers(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	return list_peer(ctx);
 }
 
 /* Run by the loader with BPF_PROG_TEST_RUN. */

@@ -32,3 +32,5 @@
  */
 #define NX_PROG_CLOCK_START "nx_clock_start"
 #define NX_PROG_JIFFIES "nx_jiffies"
+/* An iterator over nx_peer, for natrixd. */
+#define NX_PROG_PEERS "nx_peers"

@@ -18,6 +18,17 @@ struct nx_peer {
 };
 NX_ABI_SIZE(nx_peer, 36);
 
+/* What the program nx_peers, an iterator over nx_peer, writes for each socket:
+ * the kernel lists what sk_storage has of TCP sockets only.  Reader:
+ * loader/peers.h.
+ */
+struct nx_peer_line {
+	__u64 cookie; /* of the socket (SO_COOKIE) */
+	struct nx_peer peer;
+	__u8 pad[4];
+};
+NX_ABI_SIZE(nx_peer_line, 48);
+
 /* Of datagrams of a socket without a peer, which may call many: map
  * `nx_socket`, lru_hash, one for both sides of the configuration.  An entry is
  * good as long as nf_conntrack would keep such a flow; a cookie never comes

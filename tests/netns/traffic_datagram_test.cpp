@@ -2,6 +2,7 @@
 //
 // Datagrams that processes send to Services: who hears them, and by which address the answers come.
 #include <gmock/gmock.h>
+#include <sys/socket.h>
 
 #include <set>
 #include <thread>
@@ -115,6 +116,78 @@ TEST_P(MappedDatagrams, LocalhostHasNodePortsOfUdp) {
 
   const UniqueFd client = OpenUdp(node_.node(), {"0.0.0.0", 0});
   Asks(client.get(), {"127.0.0.1", 30053}, dns.get());
+}
+
+// Who waits for an answer hears of it first, who only sends has no peer any more.
+void LostItsPeer(int socket) {
+  char byte = 0;
+  EXPECT_EQ(::recv(socket, &byte, sizeof(byte), MSG_DONTWAIT), -1);
+  EXPECT_EQ(errno, ECONNABORTED);
+  EXPECT_FALSE(WriteAll(socket, kHello));
+  EXPECT_EQ(errno, EDESTADDRREQ);
+}
+
+// A socket that has a peer passes no hook when it sends.
+TEST_P(Datagrams, APeerThatIsGoneIsTakenFromTheSocket) {
+  Start({.second = ""});
+  const UniqueFd one = DnsAt(Place::kPod1);
+  const UniqueFd other = DnsAt(Place::kPod2);
+  const UniqueFd client = OpenUdp(node_.node(), any());
+  const UniqueFd by_node_port = OpenUdp(node_.node(), any());
+  const UniqueFd direct = OpenUdp(node_.node(), any());
+  ASSERT_TRUE(ConnectUdp(client.get(), Web(53)));
+  ASSERT_TRUE(ConnectUdp(by_node_port.get(), {cast().node, 30053}));
+  ASSERT_TRUE(ConnectUdp(direct.get(), {cast().pod1, 5353}));
+  for (const int socket : {client.get(), by_node_port.get(), direct.get()}) {
+    ASSERT_TRUE(WriteAll(socket, kHello));
+    ASSERT_EQ(WhoHears(one.get(), other.get()), one.get());
+  }
+
+  node_.SetWords(With(Words{.second = kSecond}.Text(),
+                      "  - {portName: dns, addresses: [10.16.0.10, \"fd00:10:16::10\"], port: "
+                      "5353}\n",
+                      ""));
+
+  for (const int socket : {client.get(), by_node_port.get()}) {
+    LostItsPeer(socket);
+    ASSERT_TRUE(ConnectUdp(socket, Web(53)));
+    ASSERT_TRUE(WriteAll(socket, kHello));
+    EXPECT_EQ(WhoHears(one.get(), other.get()), other.get());
+  }
+  ASSERT_TRUE(WriteAll(direct.get(), kHello));
+  EXPECT_EQ(WhoHears(one.get(), other.get()), one.get());
+}
+
+TEST_P(Datagrams, APeerThatIsAnEndpointStillStays) {
+  Start();
+  const UniqueFd one = DnsAt(Place::kPod1);
+  const UniqueFd other = DnsAt(Place::kPod2);
+  UniqueFd client;
+  std::optional<int> peer;
+  for (int i = 0; i < 50 && peer != one.get(); ++i) {  // the pod that will stay
+    client = OpenUdp(node_.node(), any());
+    ASSERT_TRUE(ConnectUdp(client.get(), Web(53)));
+    ASSERT_TRUE(WriteAll(client.get(), kHello));
+    peer = WhoHears(one.get(), other.get());
+  }
+  ASSERT_EQ(peer, one.get());
+
+  node_.SetWords(Words{.second = ""}.Text());
+
+  ASSERT_TRUE(WriteAll(client.get(), kHello));
+  EXPECT_EQ(WhoHears(one.get(), other.get()), one.get());
+}
+
+// Who connects by a socket of IPv6 to a Service of IPv4.
+TEST_P(MappedDatagrams, APeerThatIsGoneIsTakenFromAMappedSocket) {
+  Start({.second = ""});
+  const UniqueFd client = OpenUdp(node_.node(), {"::", 0});
+  ASSERT_TRUE(ConnectUdp(client.get(), {"::ffff:10.96.0.10", 53}));
+  ASSERT_TRUE(WriteAll(client.get(), kHello));
+
+  node_.SetWords("");
+
+  LostItsPeer(client.get());
 }
 
 TEST_P(Datagrams, DatagramsOfOneSocketStayWithAnEndpointAsLongAsThereIsOne) {

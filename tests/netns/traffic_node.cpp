@@ -137,6 +137,17 @@ std::uint64_t TrafficNode::EntriesOf(const std::string& table) const {
   throw SetupError("no table " + table + " in " + status.dump());
 }
 
+void TrafficNode::EraseAll(const std::string& map) const {
+  const std::string pin = fmt::format("{}/maps/{}", kPins, map);
+  const Json entries =
+      Json::parse(support::RunCommand(&node(), {"bpftool", "-j", "map", "dump", "pinned", pin}));
+  for (const Json& entry : entries) {
+    support::Argv argv{"bpftool", "map", "delete", "pinned", pin, "key"};
+    for (const Json& byte : entry.at("key")) argv.push_back(byte.get<std::string>());
+    support::RunCommand(&node(), argv);
+  }
+}
+
 std::map<std::string, std::uint32_t> TrafficNode::PinnedIds() const {
   std::map<std::string, std::uint32_t> ids;
   for (const char* kind : {"map", "link"}) {

@@ -62,6 +62,8 @@ class TrafficNode {
   std::uint64_t CountOf(const std::string& reason) const;
   // Entries of a table: "nx_flow".
   std::uint64_t EntriesOf(const std::string& table) const;
+  // Empties a pinned hash behind natrixd's back.
+  void EraseAll(const std::string& map) const;
   // Ids of the pinned maps, and of the links, by name.
   std::map<std::string, std::uint32_t> PinnedIds() const;
   // Bytes that the kernel has set aside for a pinned map (memlock of its fdinfo).

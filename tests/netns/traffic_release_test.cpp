@@ -120,6 +120,20 @@ TEST_P(UdpRelease, WhatEndedWhileNatrixdDidNotRunIsEndedAtItsStart) {
   EXPECT_EQ(Ask(client.get(), service(), true), "pod3");
 }
 
+// Killed between the flip and the release, natrixd leaves maps that know the Service no more.
+TEST_P(UdpRelease, WhatEndedWithAServiceThatTheMapsHaveForgottenIsEndedAtItsStart) {
+  const UniqueFd client = OpenUdp(node_.pod(), {cast().pod1, 40008});
+  ASSERT_EQ(Ask(client.get(), service(), true), "pod2");
+  ASSERT_GT(node_.EntriesOf("nx_flow"), 0U);
+
+  node_.Kill();
+  for (const char* map : {"nx_service_left", "nx_service_right"}) node_.EraseAll(map);
+  node_.SetWords("");
+  node_.Start();
+
+  EXPECT_EQ(node_.EntriesOf("nx_flow"), 0U);
+}
+
 TEST_P(UdpRelease, ATerminatingEndpointKeepsItsFlowsAsLongAsItServes) {
   const UniqueFd client = OpenUdp(node_.pod(), {cast().pod1, 40004});
   ASSERT_EQ(Ask(client.get(), service(), true), "pod2");

@@ -122,7 +122,7 @@ Result<> Daemon::OpenSources() {
   signals_ = *std::move(signals);
   auto loop = EventLoop::Create();
   auto netlink =
-      Rtnetlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_TC});
+      Netlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_TC});
   auto routes = RouteWatch::Open(log_);
   auto settle = Timer::Create();
   auto tick = Timer::Create();

@@ -15,7 +15,7 @@
 #include "loader/object.h"
 #include "loader/pin_root.h"
 #include "userspace/base/result.h"
-#include "userspace/base/rtnetlink.h"
+#include "userspace/base/netlink.h"
 #include "userspace/compile/compile.h"
 #include "userspace/config/load.h"
 #include "userspace/daemon/applier.h"
@@ -84,11 +84,12 @@ class Daemon {
   // Puts another configuration in force; on an error the one before is still config_.
   Result<> Adopt(model::Config config);
   Result<> Follow(const model::Config& config, const compile::Wanted& wanted);
-  // UDP flows do not outlive the endpoints that `config` takes away from config_; or, when that is
-  // not in force yet, from what the maps had.  What fails is tried again at every tick.
-  void ReleaseUdp(const model::Config& config, const compile::Services& before,
-                  const compile::Wanted& wanted);
+  // UDP flows do not outlive the endpoints that `config` takes away from config_; when that is not
+  // in force yet, no flow does that `config` has no endpoint for.  What fails is tried again at
+  // every tick.
+  void ReleaseUdp(const model::Config& config, const compile::Wanted& wanted);
   void ReleaseOwed();
+  Result<std::size_t> EndSocketsOf(const UdpRelease::IsEnded& is_ended) const;
   void DetachUnwanted(const compile::Wanted& wanted);
   bool AttachWanted(const compile::Wanted& wanted);
   bool AttachOne(std::uint32_t ifindex, const Managed& device);
@@ -125,7 +126,7 @@ class Daemon {
   std::uint32_t generation_ = 0;
 
   std::optional<EventLoop> loop_;
-  std::optional<Rtnetlink> netlink_;
+  std::optional<Netlink> netlink_;
   std::optional<RouteWatch> routes_;
   std::optional<Timer> settle_;  // gathers a burst of notifications
   std::optional<Timer> tick_;    // looks after what nobody tells us

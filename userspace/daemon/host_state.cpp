@@ -14,7 +14,7 @@
 #include "loader/clock.h"
 #include "userspace/base/file.h"
 #include "userspace/base/netlink_attrs.h"
-#include "userspace/base/rtnetlink.h"
+#include "userspace/base/netlink.h"
 #include "userspace/daemon/port_list.h"
 
 namespace natrix::daemon {
@@ -141,7 +141,7 @@ void TakeAddress(const nlmsghdr& message, DevicesByIndex& devices) {
        .link_scope = header->ifa_scope >= RT_SCOPE_LINK});
 }
 
-Result<> DumpDevices(Rtnetlink& socket, DevicesByIndex& devices) {
+Result<> DumpDevices(Netlink& socket, DevicesByIndex& devices) {
   ifinfomsg request{};
   request.ifi_family = AF_UNSPEC;
   return socket.Dump(
@@ -149,7 +149,7 @@ Result<> DumpDevices(Rtnetlink& socket, DevicesByIndex& devices) {
       [&] { devices.clear(); });
 }
 
-Result<> DumpAddresses(Rtnetlink& socket, DevicesByIndex& devices) {
+Result<> DumpAddresses(Netlink& socket, DevicesByIndex& devices) {
   ifaddrmsg request{};
   request.ifa_family = AF_UNSPEC;
   return socket.Dump(
@@ -179,7 +179,7 @@ Result<> ReadPorts(model::Host& host) {
 }  // namespace
 
 Result<model::Host> ReadHost() {
-  auto socket = Rtnetlink::Open();
+  auto socket = Netlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   DevicesByIndex devices;
   if (auto done = DumpDevices(*socket, devices); !done)

@@ -16,7 +16,7 @@ Result<ProbeSteering> ProbeSteering::Create(loader::Attacher& attacher,
   return ProbeSteering(*std::move(watch), attacher, programs, log);
 }
 
-ProbeSteering::ProbeSteering(Rtnetlink watch, loader::Attacher& attacher,
+ProbeSteering::ProbeSteering(Netlink watch, loader::Attacher& attacher,
                              const loader::ProgramFds& programs, spdlog::logger& log)
     : watch_(std::move(watch)), attacher_(attacher), programs_(programs), log_(log) {}
 

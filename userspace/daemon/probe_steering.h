@@ -11,7 +11,7 @@
 #include "loader/attacher.h"
 #include "loader/object.h"
 #include "userspace/base/result.h"
-#include "userspace/base/rtnetlink.h"
+#include "userspace/base/netlink.h"
 #include "userspace/daemon/repair_brake.h"
 #include "userspace/model/config.h"
 #include "userspace/shim/routing_table.h"
@@ -41,7 +41,7 @@ class ProbeSteering {
   bool OnRemoval();
 
  private:
-  ProbeSteering(Rtnetlink watch, loader::Attacher& attacher, const loader::ProgramFds& programs,
+  ProbeSteering(Netlink watch, loader::Attacher& attacher, const loader::ProgramFds& programs,
                 spdlog::logger& log);
   void Install(const model::Config& config);
   void Remove();
@@ -50,7 +50,7 @@ class ProbeSteering {
   void Note(const std::string& part, const Result<>& done);
   void CountRepair();
 
-  Rtnetlink watch_;
+  Netlink watch_;
   loader::Attacher& attacher_;
   loader::ProgramFds programs_;
   spdlog::logger& log_;

@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "loader/peers.h"
 #include "userspace/daemon/daemon.h"
 #include "userspace/daemon/metrics.h"
+#include "userspace/daemon/socket_release.h"
 
 // Daemon: what SIGHUP does, and the start.
 namespace natrix::daemon {
@@ -25,24 +27,16 @@ UdpRelease::IsEnded EndedBetween(compile::UdpWays ended, Addresses own) {
   };
 }
 
-// What ended while nobody watched: what was called at the Services that the maps have, and is no
-// way of `config`.
-UdpRelease::IsEnded EndedBefore(const model::Config& config, const compile::Services& before,
-                                Addresses own) {
-  std::set<nx_service_key, compile::ByBytes> called;
-  for (const auto& [key, service] : before.AllServices())
-    if (key.proto == NX_L4_UDP) called.insert(key);
+// What ended while nobody watched, or before natrixd that had to end it was killed: every way that
+// is not of `wanted`, whoever had it.  Floating IPs have no endpoints that come and go.
+UdpRelease::IsEnded EndedBefore(const model::Config& config, const compile::Wanted& wanted) {
   compile::UdpWays ways = compile::UdpWaysOf(config);
   compile::UdpWays straight = compile::StraightWays(ways);
-  return [called = std::move(called), ways = std::move(ways), straight = std::move(straight),
-          own = std::move(own)](const compile::UdpWay& way) {
+  return [ways = std::move(ways), straight = std::move(straight), own = wanted.local,
+          floating = wanted.fip](const compile::UdpWay& way) {
     if (way.IsStraight()) return Has(straight, own, way);
-    const auto was_called = [&](const nx_addr& address) {
-      return called.contains(
-          {.addr = address, .port = way.called_port, .proto = NX_L4_UDP, .pad = 0});
-    };
-    const bool at_all = own.contains(way.called) && was_called(way.AtAll().called);
-    return (was_called(way.called) || at_all) && !Has(ways, own, way);
+    return !floating.contains({.addr = way.called, .side = NX_FIP_EXTERNAL, .pad = {}}) &&
+           !Has(ways, own, way);
   };
 }
 
@@ -82,7 +76,7 @@ Result<> Daemon::Adopt(model::Config config) {
   if (!metrics) return std::unexpected(std::move(metrics).error());
   compile::Wanted wanted = compile::Compile(config, *host, {*previous, wanted_.made, *services});
   if (auto done = Follow(config, wanted); !done) return done;
-  ReleaseUdp(config, **services, wanted);
+  ReleaseUdp(config, wanted);
   metrics_.Answer(*std::move(metrics));
   config_ = std::move(config);
   in_force_ = true;
@@ -101,28 +95,41 @@ Result<> Daemon::Replace(model::Config config) {
   return done;
 }
 
-void Daemon::ReleaseUdp(const model::Config& config, const compile::Services& before,
-                        const compile::Wanted& wanted) {
+void Daemon::ReleaseUdp(const model::Config& config, const compile::Wanted& wanted) {
   if (!in_force_) {
-    if (before.entries().service > 0 || wanted.services->entries().service > 0)
-      udp_owed_.push_back(EndedBefore(config, before, wanted.local));
+    udp_owed_.push_back(EndedBefore(config, wanted));
   } else if (auto ended = compile::EndedUdpWays(config_, config); !ended.empty()) {
     udp_owed_.push_back(EndedBetween(std::move(ended), wanted.local));
   }
   ReleaseOwed();
 }
 
+Result<std::size_t> Daemon::EndSocketsOf(const UdpRelease::IsEnded& is_ended) const {
+  const auto map = datapath_->MapFd("nx_peer");
+  if (!map) return std::unexpected(map.error());
+  const auto peers = loader::ListPeers(datapath_->peers_fd(), *map);
+  if (!peers) return std::unexpected(peers.error());
+  return EndSockets(*peers, is_ended);
+}
+
 void Daemon::ReleaseOwed() {
   if (udp_owed_.empty()) return;
-  const auto ended = udp_release_->End([&](const compile::UdpWay& way) {
-    return std::ranges::any_of(udp_owed_, [&](const auto& is_ended) { return is_ended(way); });
-  });
-  if (!ended) {
-    log_.error("release {}", ended.error().ToString());
+  const auto is_ended = [&](const compile::UdpWay& way) {
+    return std::ranges::any_of(udp_owed_, [&](const auto& one) { return one(way); });
+  };
+  const auto flows = udp_release_->End(is_ended);
+  if (!flows) {
+    log_.error("release {}", flows.error().ToString());
     return;
   }
+  // Not tried again: what fails here is a kernel that cannot do it.
+  const auto sockets = EndSocketsOf(is_ended);
+  if (!sockets)
+    log_.warn("release sockets of the node may keep endpoints that are gone: {}",
+              sockets.error().ToString());
   udp_owed_.clear();
-  if (*ended > 0) log_.info("release udp_flows={} their endpoints are gone", *ended);
+  if (const std::size_t ended = sockets.value_or(0); *flows > 0 || ended > 0)
+    log_.info("release udp_flows={} udp_sockets={} their endpoints are gone", *flows, ended);
 }
 
 void Daemon::LogWarnings(const config::Loaded& loaded) {

@@ -71,7 +71,7 @@ void MakeConntrackLiberal(spdlog::logger& log) {
 
 Result<RouteWatch> RouteWatch::Open(spdlog::logger& log) {
   auto netlink =
-      Rtnetlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+      Netlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
                        RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEIGH,
                        RTNLGRP_NEXTHOP, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF});
   if (!netlink) return std::unexpected(std::move(netlink).error());
@@ -99,7 +99,7 @@ Result<> RouteWatch::Start(const maps::FdOf& fd_of, int jiffies_fd, std::uint32_
 }
 
 Result<> RouteWatch::ReadTables() {
-  auto socket = Rtnetlink::Open();
+  auto socket = Netlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   auto done = socket->Dump(
       RTM_GETROUTE, rtmsg{}, [&](const nlmsghdr& message) { TakeRoute(message); },

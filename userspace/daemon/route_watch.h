@@ -16,7 +16,7 @@
 #include "maps/array_map_view.h"
 #include "maps/opener.h"
 #include "userspace/base/result.h"
-#include "userspace/base/rtnetlink.h"
+#include "userspace/base/netlink.h"
 #include "userspace/compile/compile.h"
 #include "userspace/daemon/event_loop.h"
 #include "userspace/model/config.h"
@@ -53,7 +53,7 @@ class RouteWatch {
   // What of a configuration decides who takes the short cut: devices and Subnets.
   using Choices = std::vector<std::tuple<std::string, std::uint32_t, std::uint32_t>>;
 
-  RouteWatch(Rtnetlink netlink, Timer timer, spdlog::logger& log)
+  RouteWatch(Netlink netlink, Timer timer, spdlog::logger& log)
       : log_(log), netlink_(std::move(netlink)), timer_(std::move(timer)) {}
   Result<> ReadTables();
   bool IsManaged(int ifindex) const {
@@ -67,7 +67,7 @@ class RouteWatch {
   void Write(std::uint32_t lease_seconds);
 
   spdlog::logger& log_;
-  Rtnetlink netlink_;
+  Netlink netlink_;
   Timer timer_;
   std::optional<maps::ArrayMapView<nx_epoch>> map_;
   int jiffies_fd_ = -1;

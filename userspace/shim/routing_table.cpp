@@ -24,7 +24,7 @@ struct TableRequest {
 };
 static_assert(sizeof(TableRequest) == 20, "one attribute right behind the header");
 
-Result<> ReadRules(Rtnetlink& socket, unsigned char family, std::set<Rule>& rules) {
+Result<> ReadRules(Netlink& socket, unsigned char family, std::set<Rule>& rules) {
   fib_rule_hdr request{};
   request.family = family;
   std::set<Rule> found;
@@ -41,7 +41,7 @@ Result<> ReadRules(Rtnetlink& socket, unsigned char family, std::set<Rule>& rule
   return {};
 }
 
-Result<> ReadRoutes(Rtnetlink& socket, unsigned char family, std::optional<std::uint32_t> table,
+Result<> ReadRoutes(Netlink& socket, unsigned char family, std::optional<std::uint32_t> table,
                     std::set<Route>& routes) {
   std::set<Route> found;
   const auto take = [&](const nlmsghdr& message) {
@@ -65,7 +65,7 @@ Result<> ReadRoutes(Rtnetlink& socket, unsigned char family, std::optional<std::
 }
 
 // `fine`: an error that means it is so already.
-Result<> Change(Rtnetlink& socket, Message message, int fine, const std::string& what) {
+Result<> Change(Netlink& socket, Message message, int fine, const std::string& what) {
   auto done = socket.Change(message.get());
   if (!done && done.error().code().value() != fine) return Fail(std::move(done).error(), what);
   return {};
@@ -74,7 +74,7 @@ Result<> Change(Rtnetlink& socket, Message message, int fine, const std::string&
 }  // namespace
 
 Result<Routing> ReadRouting(std::optional<std::uint32_t> table) {
-  auto socket = Rtnetlink::Open();
+  auto socket = Netlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   if (auto strict = socket->BeStrict(); !strict) return std::unexpected(strict.error());
   Routing routing;
@@ -88,7 +88,7 @@ Result<Routing> ReadRouting(std::optional<std::uint32_t> table) {
 }
 
 Result<> ApplyEdits(const RoutingEdits& edits) {
-  auto socket = Rtnetlink::Open();
+  auto socket = Netlink::Open();
   if (!socket) return std::unexpected(std::move(socket).error());
   // Each is tried, whatever became of the others: an address that is not there yet keeps its own
   // family's route out, and nothing else.
@@ -122,7 +122,7 @@ Result<std::size_t> RemoveRouting() {
   return live->size();
 }
 
-Result<Rtnetlink> WatchRouting() {
+Result<Netlink> WatchRouting() {
   // What is loaded from a message is taken for big-endian; nlmsg_type is in the host's order.
   const auto type = [](std::uint16_t number) { return __u32{htons(number)}; };
   constexpr __u32 kType = offsetof(nlmsghdr, nlmsg_type);
@@ -137,7 +137,7 @@ Result<Rtnetlink> WatchRouting() {
       BPF_STMT(BPF_RET | BPF_K, 0),
   };
   const sock_fprog filter{.len = sizeof(code) / sizeof(code[0]), .filter = code};
-  auto socket = Rtnetlink::Open(
+  auto socket = Netlink::Open(
       {RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE});
   if (!socket) return std::unexpected(std::move(socket).error());
   if (setsockopt(socket->fd(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) != 0)

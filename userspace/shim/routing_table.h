@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "userspace/base/result.h"
-#include "userspace/base/rtnetlink.h"
+#include "userspace/base/netlink.h"
 #include "userspace/shim/routing.h"
 
 // The kernel's policy routing, in the network namespace of the calling thread.
@@ -24,6 +24,6 @@ Result<std::size_t> RemoveRouting();
 
 // A socket that wakes up when a rule, or a route of ours, is removed, and for nothing else: a
 // node that speaks BGP has a million routes come and go.
-Result<Rtnetlink> WatchRouting();
+Result<Netlink> WatchRouting();
 
 }  // namespace natrix::shim

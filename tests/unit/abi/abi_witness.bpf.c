@@ -77,6 +77,7 @@ struct nx_affinity w_affinity;
 struct nx_peer w_peer;
 struct nx_socket_key w_socket_key;
 struct nx_socket w_socket;
+struct nx_peer_line w_peer_line;
 enum nx_socket_way w_socket_way;
 enum nx_sockets w_sockets;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/base/rtnetlink.h"
+#include "userspace/base/netlink.h"
 
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -42,22 +42,31 @@ Walk WalkAnswer(const char* data, std::size_t size, std::uint32_t sequence,
 
 }  // namespace
 
-Result<Rtnetlink> Rtnetlink::Open(const std::vector<unsigned>& groups) {
-  mnl_socket* raw = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-  if (raw == nullptr) return Fail(errno, "open rtnetlink socket");
-  Rtnetlink socket(raw);
-  if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0) return Fail(errno, "bind rtnetlink socket");
+Result<Netlink> Netlink::Connect(int protocol) {
+  mnl_socket* raw = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+  if (raw == nullptr) return Fail(errno, "open netlink socket");
+  Netlink socket(raw);
+  if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0) return Fail(errno, "bind netlink socket");
   // Without the privilege the default size stays; then overruns are more likely, not wrong.
   (void)setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer,
                    sizeof(kReceiveBuffer));
+  return socket;
+}
+
+Result<Netlink> Netlink::Open(const std::vector<unsigned>& groups) {
+  auto socket = Connect(NETLINK_ROUTE);
+  if (!socket) return socket;
   for (unsigned group : groups)
-    if (mnl_socket_setsockopt(raw, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+    if (mnl_socket_setsockopt(socket->socket_.get(), NETLINK_ADD_MEMBERSHIP, &group,
+                              sizeof(group)) < 0)
       return Fail(errno, "subscribe to rtnetlink group " + std::to_string(group));
   return socket;
 }
 
-Result<> Rtnetlink::DumpRaw(std::uint16_t type, const void* header, std::size_t size,
-                            const OnMessage& on_message, const std::function<void()>& restart) {
+Result<Netlink> Netlink::OpenSockDiag() { return Connect(NETLINK_SOCK_DIAG); }
+
+Result<> Netlink::DumpRaw(std::uint16_t type, const void* header, std::size_t size,
+                          const OnMessage& on_message, const std::function<void()>& restart) {
   for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
     if (attempt > 0) restart();
     auto whole = Ask(NLM_F_REQUEST | NLM_F_DUMP, type, header, size, on_message);
@@ -69,8 +78,8 @@ Result<> Rtnetlink::DumpRaw(std::uint16_t type, const void* header, std::size_t 
   return {};
 }
 
-Result<bool> Rtnetlink::Ask(std::uint16_t flags, std::uint16_t type, const void* header,
-                            std::size_t size, const OnMessage& on_message) {
+Result<bool> Netlink::Ask(std::uint16_t flags, std::uint16_t type, const void* header,
+                          std::size_t size, const OnMessage& on_message) {
   std::array<char, 256> request{};
   nlmsghdr* message = mnl_nlmsg_put_header(request.data());
   message->nlmsg_type = type;
@@ -79,40 +88,40 @@ Result<bool> Rtnetlink::Ask(std::uint16_t flags, std::uint16_t type, const void*
   return Exchange(message, on_message);
 }
 
-Result<> Rtnetlink::Change(nlmsghdr* message) {
+Result<> Netlink::Change(nlmsghdr* message) {
   message->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
   auto done = Exchange(message, [](const nlmsghdr&) {});
   if (!done) return std::unexpected(std::move(done).error());
   return {};
 }
 
-Result<> Rtnetlink::BeStrict() {
+Result<> Netlink::BeStrict() {
   int one = 1;
   if (mnl_socket_setsockopt(socket_.get(), NETLINK_GET_STRICT_CHK, &one, sizeof(one)) < 0)
-    return Fail(errno, "ask rtnetlink for strict checks");
+    return Fail(errno, "ask netlink for strict checks");
   return {};
 }
 
-Result<bool> Rtnetlink::Exchange(nlmsghdr* message, const OnMessage& on_message) {
+Result<bool> Netlink::Exchange(nlmsghdr* message, const OnMessage& on_message) {
   message->nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(socket_.get(), message, message->nlmsg_len) < 0)
-    return Fail(errno, "send rtnetlink request");
+    return Fail(errno, "send netlink request");
 
   std::vector<char> buffer(kReceiveSize);
   bool interrupted = false;
   for (;;) {
     const ssize_t got = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Fail(errno, "receive rtnetlink answer");
+    if (got < 0) return Fail(errno, "receive netlink answer");
     const Walk walk =
         WalkAnswer(buffer.data(), static_cast<std::size_t>(got), sequence_, on_message);
-    if (walk.err != 0) return Fail(walk.err, "rtnetlink answer");
+    if (walk.err != 0) return Fail(walk.err, "netlink answer");
     interrupted |= walk.interrupted;
     if (walk.done) return !interrupted;
   }
 }
 
-Result<bool> Rtnetlink::Drain(const OnMessage& on_message) {
+Result<bool> Netlink::Drain(const OnMessage& on_message) {
   std::vector<char> buffer(kReceiveSize);
   bool complete = true;
   for (;;) {
@@ -123,7 +132,7 @@ Result<bool> Rtnetlink::Drain(const OnMessage& on_message) {
       complete = false;
       continue;
     }
-    if (got < 0) return Fail(errno, "receive rtnetlink notifications");
+    if (got < 0) return Fail(errno, "receive netlink notifications");
     int left = static_cast<int>(got);
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
          mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))

@@ -15,11 +15,13 @@ namespace natrix {
 // A message is valid during the call only.
 using OnMessage = std::function<void(const nlmsghdr&)>;
 
-// One rtnetlink socket in the network namespace of the thread that opened it.
-class Rtnetlink {
+// One netlink socket in the network namespace of the thread that opened it.
+class Netlink {
  public:
-  // Subscribes to the given RTNLGRP_* groups; none: a socket for requests.
-  static Result<Rtnetlink> Open(const std::vector<unsigned>& groups = {});
+  // Of rtnetlink; subscribes to the given RTNLGRP_* groups; none: a socket for requests.
+  static Result<Netlink> Open(const std::vector<unsigned>& groups = {});
+  // Of sock_diag, which lists sockets and ends them (sock_diag(7)).
+  static Result<Netlink> OpenSockDiag();
 
   // Sends a dump request of `type` with `header` (struct ifinfomsg, tcmsg, ...) and hands over
   // each answer.  A dump that a change interrupted is repeated, so a message may come twice:
@@ -60,7 +62,8 @@ class Rtnetlink {
   struct Close {
     void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
   };
-  explicit Rtnetlink(mnl_socket* socket) : socket_(socket) {}
+  explicit Netlink(mnl_socket* socket) : socket_(socket) {}
+  static Result<Netlink> Connect(int protocol);
   Result<> DumpRaw(std::uint16_t type, const void* header, std::size_t size,
                    const OnMessage& on_message, const std::function<void()>& restart);
   // false: something changed while the kernel answered.
