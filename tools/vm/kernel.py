@@ -2,9 +2,9 @@
 """Debian's kernel of one series (6.1, 6.12), unpacked and never installed.
 
 The cloud flavour boots fastest: two seconds under software emulation.  The full
-one is for what the cloud flavour is built without: pktgen.  What is kept below
-build/vm/<series>/, or build/vm/<series>-full/, is the image and one cpio archive
-of the network modules; the package itself is thrown away.
+one is that of machines with network cards.  What is kept below build/vm/<series>/,
+or build/vm/<series>-full/, is the image and one cpio archive of the network
+modules; the package itself is thrown away.
 """
 
 import hashlib
