@@ -97,6 +97,11 @@ class Pktgen(unittest.TestCase):
         for flag in ("UDPSRC_RND", "UDPDST_RND", "IPSRC_RND", "IPDST_RND"):
             self.assertIn(f"flag {flag}", lines)
 
+    def test_copies_of_a_packet(self):
+        lines = self.written("single", *ENDS4, "--clone", "7", "--burst", "3")["card0@0"]
+        self.assertIn("clone_skb 7", lines)
+        self.assertIn("burst 3", lines)
+
     def test_nothing_is_sent_by_default(self):
         for gone in ("--device", "--mac", "--count", "--source", "--destination"):
             given = [*OTHERS[:-1], *ENDS4]
@@ -117,7 +122,7 @@ class Pktgen(unittest.TestCase):
                 ("--source", "10.16.0.256", ENDS4), ("--source", "10.16.0", ENDS4),
                 ("--source", "10.16.0.9-10.16.0.1", ENDS4), ("--source", "fd00::1", ENDS4),
                 ("--destination", "2001:db8::9::1", ENDS6), ("--destination", "2001:db8:9", ENDS6),
-                ("--source", "fd00::1-fd00::9", ENDS6), ("--size", "63", ENDS4), ("--size", "81", ENDS6),
+                ("--size", "63", ENDS4), ("--size", "81", ENDS6),
                 ("--size", "1519", ENDS4), ("--source-ports", "0", ENDS4),
                 ("--source-ports", "9-8", ENDS4), ("--destination-ports", "9-65535", ENDS4),
                 ("--rate", "0", ENDS4), ("--burst", "0", ENDS4), ("--clone", "many", ENDS4),
@@ -125,6 +130,9 @@ class Pktgen(unittest.TestCase):
                 ("--count", "010", ENDS4), ("--source", "010.16.0.1", ENDS4), ("--receiver-by", "ssh sink", ENDS4)):
             with self.subTest(option=option, value=value):
                 self.assert_refused(2, option, *OTHERS, *ends, option, value)
+        self.assert_refused(2, "ranges of IPv4", *OTHERS, *ENDS6, "--source", "fd00::1-fd00::9")
+        self.assert_refused(2, "--flows: pktgen's flows are of IPv4", *OTHERS, *ENDS6, "--flows", "5",
+                            "--flow-length", "5")
         self.assert_refused(2, "one size only", *OTHERS, *ENDS4, "--size", "imix", "--clone", "2")
         self.assert_refused(2, "no option --cpus here", *OTHERS, *ENDS4, "--cpus", "0")
         self.assert_refused(2, "named twice", *OTHERS, *ENDS4, "--cpus", "0,0", script="multi")
