@@ -4,8 +4,10 @@
 Devices are of a network namespace of the test's own, which ends with it.
 """
 
+import json
 import pathlib
 import subprocess
+import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -162,6 +164,38 @@ class Results(unittest.TestCase):
 
     def test_a_thread_that_never_ran_has_no_result(self):
         self.assertEqual(self.parse(result="Idle").returncode, 1)
+
+    def test_json_and_the_line_for_people_say_the_same(self):
+        script = f"""
+        . {HERE}/report
+        PG=$1 device=eth1 family=4 size=imix frames="60,7 566,4 1514,1" threads=2 count=4000 json=-
+        cpu_list=(0 3) queue_list=(0 1) receiver=eth9 node=""
+        name_of() {{ echo "eth1@${{cpu_list[$1]}}"; }}
+        sender_before="tx_packets 1" sender_after="tx_packets 4001"
+        receiver_before=$'rx_packets 5\nrx_dropped 0' receiver_after=$'rx_packets 3996\nrx_dropped 9'
+        report"""
+        with tempfile.TemporaryDirectory() as folder:
+            for cpu, took in ((0, 4000), (3, 8000)):
+                text = RESULT.format(mix="     imix_size_counts: 60,1000 566,600 1514,400 \n",
+                                     result=f"OK: {took}(c1+d1) usec, 2000 (1514byte,0frags)")
+                (pathlib.Path(folder) / f"eth1@{cpu}").write_text(text)
+            done = subprocess.run(["bash", "-euc", script, "report", folder], text=True,
+                                  capture_output=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        *lines, last = done.stdout.splitlines()
+        found = json.loads(last)
+        bits = 2 * (60 * 1000 + 566 * 600 + 1514 * 400) * 8  # of both threads, without checksums
+        self.assertEqual((found["sent"], found["asked"], found["errors"], found["delivered"]),
+                         (4000, 4000, 6, 3991))
+        self.assertEqual((found["microseconds"], found["packetsPerSecond"]), (8000, 500000))
+        self.assertAlmostEqual(found["megabitsPerSecond"], (bits + 4000 * 4 * 8) / 8000, places=2)
+        self.assertAlmostEqual(found["lineMegabitsPerSecond"], (bits + 4000 * 24 * 8) / 8000, places=2)
+        self.assertEqual([thread["packetsPerSecond"] for thread in found["threads"]], [500000, 250000])
+        self.assertEqual(found["counters"], {"sender": {"tx_packets": 4000},
+                                             "receiver": {"rx_packets": 3991, "rx_dropped": 9}})
+        self.assertIn("sent 4000 of 4000 in 0.008 s, 500000 packets/s", "\n".join(lines))
+        self.assertIn("  delivered to eth9: 3991 of 4000 (99.78 %)", lines)
+        self.assertIn("  counted at the receiver meanwhile: rx_dropped 9", lines)
 
     def test_only_counters_that_changed_are_told(self):
         done = subprocess.run(
