@@ -2,7 +2,7 @@
 """Debian's kernel of one series (6.1, 6.12), unpacked and never installed.
 
 The cloud flavour boots fastest: two seconds under software emulation.  The full
-one is that of machines with network cards.  What is kept below build/vm/<series>/,
+one has the drivers of network cards.  What is kept below build/vm/<series>/,
 or build/vm/<series>-full/, is the image and one cpio archive of the network
 modules; the package itself is thrown away.
 """
@@ -26,7 +26,7 @@ MODULE_FOLDERS = (
     "net/key", "net/xfrm", "net/psample", "drivers/net/vxlan", "drivers/net/bonding", "lib",
 )
 MODULE_NAMES = (
-    "veth", "dummy", "ifb", "macvlan", "ipvlan", "geneve", "vrf", "tun", "tap", "crc32c_generic",
+    "veth", "dummy", "ifb", "igb", "macvlan", "ipvlan", "geneve", "vrf", "tun", "tap", "crc32c_generic",
     "crc32c-intel",
 )
 

@@ -100,9 +100,10 @@ class Pktgen(unittest.TestCase):
             self.assertIn(f"flag {flag}", lines)
 
     def test_copies_of_a_packet(self):
-        lines = self.written("single", *ENDS4, "--clone", "7", "--burst", "3")["card0@0"]
+        lines = self.written("single", *ENDS4, "--clone", "7", "--burst", "3", "--rate", "1000")["card0@0"]
         self.assertIn("clone_skb 7", lines)
         self.assertIn("burst 3", lines)
+        self.assertIn("ratep 334", lines)  # of bursts: the kernel waits between these
 
     def test_nothing_is_sent_by_default(self):
         for gone in ("--device", "--mac", "--count", "--source", "--destination"):
