@@ -81,6 +81,13 @@ class ReportOfGuest(unittest.TestCase):
                                 "TESTRESULT=0")
         self.assertFalse(report.good)
 
+    def test_what_a_step_wants_seen_is_shown_although_it_passed(self):
+        report = self.run_guest(*BOOT, "@begin pktgen natrix", "quiet", "@say natrix: sent 7",
+                                "@end pktgen natrix 0 1", "TESTRESULT=0")
+        self.assertTrue(report.good)
+        self.assertEqual(self.out.getvalue().splitlines()[0], "vm: natrix: sent 7")
+        self.assertNotIn("quiet", self.out.getvalue())
+
     def test_attach_method_is_found(self):
         report = self.run_guest(*BOOT, "@begin daemon t", "[info] attach method=clsact devices=2",
                                 "@end daemon t 0 1", "TESTRESULT=0")

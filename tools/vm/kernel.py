@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's kernel of one series (6.1, 6.12), unpacked and never installed.
 
-The cloud flavour boots fastest: two seconds under software emulation.  What
-is kept below build/vm/<series>/ is the image and one cpio archive of the
-network modules; the package itself is thrown away.
+The cloud flavour boots fastest: two seconds under software emulation.  The full
+one has the drivers of network cards.  What is kept below build/vm/<series>/,
+or build/vm/<series>-full/, is the image and one cpio archive of the network
+modules; the package itself is thrown away.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 
-META_PACKAGE = "linux-image-cloud-amd64"
+META_PACKAGES = {"cloud": "linux-image-cloud-amd64", "full": "linux-image-amd64"}
 
 # Everything a node with natrix, iptables, ipset and tunnels may ask for.  The
 # guest loads modules by need, through modprobe, so a superset costs only its
@@ -25,7 +26,7 @@ MODULE_FOLDERS = (
     "net/key", "net/xfrm", "net/psample", "drivers/net/vxlan", "drivers/net/bonding", "lib",
 )
 MODULE_NAMES = (
-    "veth", "dummy", "ifb", "macvlan", "ipvlan", "geneve", "vrf", "tun", "tap", "crc32c_generic",
+    "veth", "dummy", "ifb", "igb", "macvlan", "ipvlan", "geneve", "vrf", "tun", "tap", "crc32c_generic",
     "crc32c-intel",
 )
 
@@ -44,16 +45,16 @@ class Kernel:
         self.release = (self.folder / "release").read_text().strip()
 
 
-def get(series, cache, say):
+def get(series, cache, say, flavour="cloud"):
     """The newest packaged kernel of `series`, from the cache when it is there."""
-    folder = pathlib.Path(cache) / series
+    folder = pathlib.Path(cache) / (series if flavour == "cloud" else f"{series}-{flavour}")
     stamp = hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()
     if (folder / "stamp").exists() and (folder / "stamp").read_text() == stamp:
         return Kernel(folder)
-    version, package = _find(series, say)
+    version, package = _find(series, META_PACKAGES[flavour], say)
     say(f"kernel {series}: {package} ({version})")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{series}.") as work:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as work:
         _unpack(pathlib.Path(work), package)
         if folder.exists():
             shutil.rmtree(folder)
@@ -71,20 +72,20 @@ def _run(*command, **options):
     return done.stdout
 
 
-def _find(series, say):
+def _find(series, meta, say):
     """(version, package) that the newest meta package of the series depends on."""
     for attempt in range(2):
-        for line in _run("apt-cache", "madison", META_PACKAGE).splitlines():
+        for line in _run("apt-cache", "madison", meta).splitlines():
             version = line.split("|")[1].strip() if line.count("|") >= 2 else ""
             if version.startswith(series + "."):
-                depends = _run("apt-cache", "depends", f"{META_PACKAGE}={version}")
+                depends = _run("apt-cache", "depends", f"{meta}={version}")
                 for word in depends.split():
-                    if word.startswith("linux-image-") and word != META_PACKAGE:
+                    if word.startswith("linux-image-") and word != meta:
                         return version, word
         if attempt == 0:
             say(f"kernel {series}: apt knows none yet, apt-get update")
             _run("apt-get", "-q", "update")
-    raise KernelError(f"apt offers no {META_PACKAGE} of series {series}: "
+    raise KernelError(f"apt offers no {meta} of series {series}: "
                       "6.1 is in bookworm, 6.12 in bookworm-backports (tools/deps adds it)")
 
 

@@ -90,6 +90,8 @@ class Report:
             self.steps.append(self._step)
         elif word == "@end":
             self._end(rest.split())
+        elif word == "@say":
+            self.say(rest)
         elif word == "@kernel":
             self.kernel_lines.append(rest)
             self.say(f"kernel: {rest}")
