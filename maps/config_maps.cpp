@@ -25,8 +25,8 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto loop_right = open.Open<HashMapView<nx_loop_key, nx_loop>>("nx_loop_right");
   auto service_left = open.Open<HashMapView<nx_service_key, nx_service>>("nx_service_left");
   auto service_right = open.Open<HashMapView<nx_service_key, nx_service>>("nx_service_right");
-  auto backend_left = open.Open<HashMapView<nx_backend_key, nx_backend>>("nx_backend_left");
-  auto backend_right = open.Open<HashMapView<nx_backend_key, nx_backend>>("nx_backend_right");
+  auto backend_left = open.Open<HashMapView<nx_backend_key, nx_backend_block>>("nx_backend_left");
+  auto backend_right = open.Open<HashMapView<nx_backend_key, nx_backend_block>>("nx_backend_right");
   auto table_left = open.Open<HashMapView<nx_table_key, nx_table>>("nx_table_left");
   auto table_right = open.Open<HashMapView<nx_table_key, nx_table>>("nx_table_right");
   auto source_left = open.Open<LpmMapView<nx_source_key, nx_source>>("nx_source_left");

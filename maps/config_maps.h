@@ -32,7 +32,7 @@ struct ConfigMaps {
   std::array<HashMapView<nx_port_key, nx_port_member>, 2> ports;
   std::array<HashMapView<nx_loop_key, nx_loop>, 2> loop;
   std::array<HashMapView<nx_service_key, nx_service>, 2> service;
-  std::array<HashMapView<nx_backend_key, nx_backend>, 2> backend;
+  std::array<HashMapView<nx_backend_key, nx_backend_block>, 2> backend;
   std::array<HashMapView<nx_table_key, nx_table>, 2> table;
   std::array<LpmMapView<nx_source_key, nx_source>, 2> source;
   HashMapView<std::uint32_t, nx_service_name> service_name;

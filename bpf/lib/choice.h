@@ -46,14 +46,13 @@ NX_GLOBAL int affinity_find(const struct nx_pkt *pkt,
 		return -1;
 	at.service = service->number;
 	at.list = list;
-	at.index = affinity->index;
+	choice->index = affinity->index;
 	choice->to.addr = affinity->addr;
 	choice->to.port = affinity->port;
-	listed = backend_listed(pkt->side, &at,
+	listed = backend_listed(pkt->side, &at, &choice->index,
 				list == NX_BACKENDS_LOCAL ? service->local :
 							    service->all,
 				&choice->to);
-	choice->index = at.index;
 	return listed ? 0 : -1;
 }
 
@@ -140,12 +139,11 @@ static __always_inline int service_pick(const struct nx_pkt *pkt,
 	struct nx_backend *backend;
 
 	if (!sticks || affinity_find(pkt, service, list, choice)) {
-		key.index = backend_choose(pkt, service, list, count);
-		backend = backend_at(pkt->side, &key);
+		choice->index = backend_choose(pkt, service, list, count);
+		backend = backend_at(pkt->side, &key, choice->index);
 		if (!backend)
 			return NX_R_NO_ENDPOINT;
 		choice->to = *backend;
-		choice->index = key.index;
 	}
 	/* Its CRC covers the ports, and all bytes: it cannot be mended. */
 	if (pkt->tuple.proto == NX_L4_SCTP &&

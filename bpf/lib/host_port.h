@@ -47,7 +47,7 @@ NX_GLOBAL int host_port_choose(const struct nx_pkt *pkt,
 	    host_port_skips(pkt, service, ifindex))
 		return NX_R_NOT_OURS;
 	key.service = service->number;
-	backend = backend_at(pkt->side, &key);
+	backend = backend_at(pkt->side, &key, 0);
 	if (!backend)
 		return NX_R_NOT_OURS;
 	choice->to = *backend;

@@ -134,10 +134,10 @@ struct nx_service_hash {
 /* Endpoints of Services, left and right. */
 struct nx_backend_hash {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NX_MAX_BACKENDS);
+	__uint(max_entries, NX_MAX_BACKEND_BLOCKS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct nx_backend_key);
-	__type(value, struct nx_backend);
+	__type(value, struct nx_backend_block);
 } nx_backend_left SEC(".maps"), nx_backend_right SEC(".maps");
 
 /* Which endpoint a flow's hash asks for, left and right. */

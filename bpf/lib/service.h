@@ -13,11 +13,16 @@ service_at(__u32 side, const struct nx_service_key *key)
 			  bpf_map_lookup_elem(&nx_service_left, key);
 }
 
+/* Of the key's list; its block is found from the index. */
 static __always_inline struct nx_backend *
-backend_at(__u32 side, const struct nx_backend_key *key)
+backend_at(__u32 side, struct nx_backend_key *key, __u32 index)
 {
-	return side & 1 ? bpf_map_lookup_elem(&nx_backend_right, key) :
-			  bpf_map_lookup_elem(&nx_backend_left, key);
+	struct nx_backend_block *block;
+
+	key->block = index / NX_BACKEND_BLOCK;
+	block = side & 1 ? bpf_map_lookup_elem(&nx_backend_right, key) :
+			   bpf_map_lookup_elem(&nx_backend_left, key);
+	return block ? &block->at[index % NX_BACKEND_BLOCK] : NULL;
 }
 
 static __always_inline struct nx_table *table_at(__u32 side,
@@ -98,8 +103,7 @@ static long backend_step(__u32 index, void *context)
 	struct nx_backend_key key = search->key;
 	struct nx_backend *backend;
 
-	key.index = index;
-	backend = backend_at(search->side, &key);
+	backend = backend_at(search->side, &key, index);
 	if (!backend || !backend_eq(backend, &search->wanted))
 		return 0;
 	search->index = index;
@@ -107,22 +111,22 @@ static long backend_step(__u32 index, void *context)
 	return 1;
 }
 
-/* Whether an endpoint is still one of a list's `count`, and where: into
- * key->index, which says where to look first.
+/* Whether an endpoint is still one of a list's `count`, and where: into *index,
+ * which says where to look first.
  */
 static __always_inline bool backend_listed(__u32 side,
 					   struct nx_backend_key *key,
-					   __u32 count,
+					   __u32 *index, __u32 count,
 					   const struct nx_backend *wanted)
 {
 	struct nx_backend_search search = { .key = *key,
 					    .wanted = *wanted,
 					    .side = side };
-	struct nx_backend *backend = backend_at(side, key);
+	struct nx_backend *backend = backend_at(side, key, *index);
 
 	if (backend && backend_eq(backend, wanted))
 		return true;
 	bpf_loop(count, backend_step, &search, 0);
-	key->index = search.index;
+	*index = search.index;
 	return search.found;
 }

@@ -17,7 +17,7 @@
  */
 #define NX_MAX_SERVICES 131072 /* addresses that are called */
 #define NX_MAX_SERVICE_PORTS 65536
-#define NX_MAX_BACKENDS 524288
+#define NX_MAX_BACKENDS 524288 /* endpoints in lists */
 #define NX_MAX_SOURCE_RANGES 65536
 
 /* Where one is called: maps `nx_service_left` and `nx_service_right`, hashes.
@@ -93,9 +93,16 @@ struct nx_service_name {
 };
 NX_ABI_SIZE(nx_service_name, 192);
 
-/* Its endpoints: maps `nx_backend_left` and `nx_backend_right`, hashes.  The
- * indices of a list are 0 to nx_service.all - 1 or .local - 1.
+/* Its endpoints, in blocks, of which few are written sooner than many entries:
+ * maps `nx_backend_left` and `nx_backend_right`, hashes, struct nx_backend_key
+ * -> struct nx_backend_block.  The indices of a list are 0 to nx_service.all -
+ * 1 or .local - 1; what is behind them in the last block is all 0.
  */
+#define NX_BACKEND_BLOCK 4
+/* Each list has one block that is not full. */
+#define NX_MAX_BACKEND_BLOCKS \
+	(NX_MAX_BACKENDS / NX_BACKEND_BLOCK + 2 * NX_MAX_SERVICE_PORTS)
+
 enum nx_backend_list {
 	NX_BACKENDS_ALL,
 	NX_BACKENDS_LOCAL,
@@ -103,7 +110,7 @@ enum nx_backend_list {
 
 struct nx_backend_key {
 	__u32 service; /* nx_service.number */
-	__u16 index;
+	__u16 block;   /* index / NX_BACKEND_BLOCK */
 	enum nx_backend_list list;
 	__u8 pad;
 };
@@ -115,6 +122,11 @@ struct nx_backend {
 	__u8 pad[2];
 };
 NX_ABI_SIZE(nx_backend, 20);
+
+struct nx_backend_block {
+	struct nx_backend at[NX_BACKEND_BLOCK];
+};
+NX_ABI_SIZE(nx_backend_block, 80);
 
 /* `loadBalancing: maglev`: which of a list's endpoints a flow gets, by its
  * hash (Eisenbud et al., Maglev, NSDI 2016, section 3.4).  A table of so many
@@ -133,7 +145,7 @@ struct nx_table_key {
 NX_ABI_SIZE(nx_table_key, 8);
 
 struct nx_table {
-	__u16 index[NX_TABLE_BLOCK]; /* nx_backend_key.index */
+	__u16 index[NX_TABLE_BLOCK]; /* nx_backend's */
 };
 NX_ABI_SIZE(nx_table, 512);
 

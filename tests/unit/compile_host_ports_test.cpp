@@ -56,7 +56,8 @@ std::vector<std::string> Mapped(const model::Config& config) {
       list.push_back(text + " without an endpoint");
       continue;
     }
-    text += fmt::format(" -> {}:{}", Address{to->second.addr}.ToString(), Port(to->second.port));
+    text += fmt::format(" -> {}:{}", Address{to->second.at[0].addr}.ToString(),
+                        Port(to->second.at[0].port));
     for (const auto& [source, present] : services->AllSources())
       if (source.service == value.number && value.flags & NX_SERVICE_SOURCES)
         text += fmt::format(

@@ -88,7 +88,7 @@ TEST(ServiceNumbers, OfANodePortAreNotTakenForThoseOfANewService) {
   const Wanted after = After(config, before);
 
   EXPECT_NE(NumberAt(*after.services, "10.1.0.3", 30080), NumberAt(*after.services, "10.96.0.1"));
-  EXPECT_EQ(after.services->AllBackends().size(), 4u);
+  EXPECT_EQ(after.services->AllBackends().size(), 4u);  // blocks of one each
 }
 
 TEST(ServiceNames, AreOfEveryNumberAndChangeWithWhatChanged) {
@@ -127,7 +127,7 @@ TEST(ServiceDiff, OneEndpointIsOneEntry) {
   EXPECT_EQ(after.services->parts[2], before.services->parts[2]);
   EXPECT_TRUE(edits.service.empty());
   ASSERT_EQ(edits.backend.write.size(), 1u);
-  EXPECT_EQ(Address{edits.backend.write[0].second.addr}.ToString(), "10.16.0.9");
+  EXPECT_EQ(Address{edits.backend.write[0].second.at[0].addr}.ToString(), "10.16.0.9");
   EXPECT_THAT(edits.backend.erase, IsEmpty());
 }
 

@@ -19,12 +19,15 @@ std::vector<std::string> ListOf(const model::Config& config, const std::string& 
   const auto services = Compile(config, Host()).services;
   const std::uint32_t number = NumberAt(*services, address);
   std::vector<std::string> found;
-  for (std::uint16_t index = 0;; ++index) {
-    const auto all = services->AllBackends();
-    const auto at = all.find({number, index, list, 0});
+  const auto all = services->AllBackends();
+  for (std::uint16_t block = 0;; ++block) {
+    const auto at = all.find({number, block, list, 0});
     if (at == all.end()) return found;
-    EXPECT_EQ(Port(at->second.port), 8080);
-    found.push_back(Address{at->second.addr}.ToString());
+    for (const nx_backend& backend : at->second.at) {
+      if (backend.port == 0) continue;
+      EXPECT_EQ(Port(backend.port), 8080);
+      found.push_back(Address{backend.addr}.ToString());
+    }
   }
 }
 

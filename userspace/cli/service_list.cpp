@@ -22,7 +22,7 @@ namespace {
 using compile::Table;
 using model::Address;
 using ServiceView = maps::HashMapView<nx_service_key, nx_service>;
-using BackendView = maps::HashMapView<nx_backend_key, nx_backend>;
+using BackendView = maps::HashMapView<nx_backend_key, nx_backend_block>;
 using NameView = maps::HashMapView<std::uint32_t, nx_service_name>;
 using LocalView = maps::HashMapView<nx_addr, nx_local>;
 
@@ -37,7 +37,7 @@ model::Endpoint At(const nx_addr& address, __be16 port) { return {Address{addres
 struct Side {
   std::uint32_t hz = 0;
   Table<nx_service_key, nx_service> services;
-  Table<nx_backend_key, nx_backend> backends;
+  Table<nx_backend_key, nx_backend_block> backends;
 };
 
 Result<Side> ReadSide(PinnedMaps& pins, std::uint32_t index) {
@@ -54,7 +54,7 @@ Result<Side> ReadSide(PinnedMaps& pins, std::uint32_t index) {
     side.services.emplace(key, value);
   });
   if (!done) return std::unexpected(std::move(done).error());
-  done = backends->ForEach([&](const nx_backend_key& key, const nx_backend& value) {
+  done = backends->ForEach([&](const nx_backend_key& key, const nx_backend_block& value) {
     side.backends.emplace(key, value);
   });
   if (!done) return std::unexpected(std::move(done).error());
@@ -93,12 +93,15 @@ ByNumber PortsOf(const Side& side) {
 }
 
 void AddEndpoints(const Side& side, ByNumber& ports) {
-  for (const auto& [key, backend] : side.backends) {
+  for (const auto& [key, block] : side.backends) {
     const auto port = ports.find(key.service);
     if (port == ports.end()) continue;
-    ServiceEndpoint& endpoint = port->second.EndpointAt(backend.addr, backend.port);
-    endpoint.listed = true;
-    endpoint.here = endpoint.here || key.list == NX_BACKENDS_LOCAL;
+    for (const nx_backend& backend : block.at) {
+      if (backend.port == 0) continue;  // behind the list's end
+      ServiceEndpoint& endpoint = port->second.EndpointAt(backend.addr, backend.port);
+      endpoint.listed = true;
+      endpoint.here = endpoint.here || key.list == NX_BACKENDS_LOCAL;
+    }
   }
 }
 

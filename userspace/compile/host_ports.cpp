@@ -110,8 +110,9 @@ void AddHostPort(ServicePart& part, std::size_t index, Family family, std::uint3
       ValueOf(rules, number, masquerades));
   if (rules.docker && rules.loopback) AddHairpin(part, port, family);
   part.entries.backend.emplace_back(
-      nx_backend_key{.service = number, .index = 0, .list = NX_BACKENDS_ALL, .pad = 0},
-      nx_backend{model::FirstOf(service.cluster_ips, family)->bytes, htons(port.port), {}});
+      nx_backend_key{.service = number, .block = 0, .list = NX_BACKENDS_ALL, .pad = 0},
+      nx_backend_block{
+          .at = {{model::FirstOf(service.cluster_ips, family)->bytes, htons(port.port), {}}}});
 }
 
 }  // namespace

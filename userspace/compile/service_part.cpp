@@ -93,10 +93,17 @@ class Maker {
   }
 
   void AddList(std::uint32_t number, nx_backend_list list, const Backends& backends) {
-    for (std::size_t i = 0; i < backends.size(); ++i)
+    for (std::size_t from = 0; from < backends.size(); from += NX_BACKEND_BLOCK) {
+      nx_backend_block block{};
+      const std::size_t size = std::min<std::size_t>(backends.size() - from, NX_BACKEND_BLOCK);
+      std::copy_n(backends.begin() + static_cast<std::ptrdiff_t>(from), size, block.at);
       part_.entries.backend.emplace_back(
-          nx_backend_key{.service = number, .index = static_cast<__u16>(i), .list = list, .pad = 0},
-          backends[i]);
+          nx_backend_key{.service = number,
+                         .block = static_cast<__u16>(from / NX_BACKEND_BLOCK),
+                         .list = list,
+                         .pad = 0},
+          block);
+    }
     if (service_.load_balancing == model::LoadBalancing::kMaglev) AddTable(number, list, backends);
   }
 

@@ -239,7 +239,7 @@ const std::vector<model::Shared<Service>>& AllOf(const model::Config& config,
 Table<nx_service_key, nx_service> Services::AllServices() const {
   return AllOf(*this, &ServiceEntries::service);
 }
-Table<nx_backend_key, nx_backend> Services::AllBackends() const {
+Table<nx_backend_key, nx_backend_block> Services::AllBackends() const {
   return AllOf(*this, &ServiceEntries::backend);
 }
 Table<nx_table_key, nx_table> Services::AllTables() const {

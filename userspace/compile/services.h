@@ -23,7 +23,7 @@ using Pairs = std::vector<std::pair<K, V>>;
 // Entries of the four maps of Services, no key twice.
 struct ServiceEntries {
   Pairs<nx_service_key, nx_service> service;
-  Pairs<nx_backend_key, nx_backend> backend;
+  Pairs<nx_backend_key, nx_backend_block> backend;
   Pairs<nx_table_key, nx_table> table;
   Pairs<nx_source_key, nx_source> source;
 };
@@ -84,7 +84,7 @@ struct Services {
             .source = in_parts.source + rest->source.size()};
   }
   Table<nx_service_key, nx_service> AllServices() const;
-  Table<nx_backend_key, nx_backend> AllBackends() const;
+  Table<nx_backend_key, nx_backend_block> AllBackends() const;
   Table<nx_table_key, nx_table> AllTables() const;
   Table<nx_source_key, nx_source> AllSources() const;
 };
@@ -100,7 +100,7 @@ std::shared_ptr<const Services> WithHost(std::shared_ptr<const Services> service
 
 struct ServiceEdits {
   Edits<nx_service_key, nx_service> service;
-  Edits<nx_backend_key, nx_backend> backend;
+  Edits<nx_backend_key, nx_backend_block> backend;
   Edits<nx_table_key, nx_table> table;
   Edits<nx_source_key, nx_source> source;
 

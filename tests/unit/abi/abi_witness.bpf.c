@@ -65,6 +65,7 @@ struct nx_service w_service;
 enum nx_service_flags w_service_flags;
 struct nx_backend_key w_backend_key;
 struct nx_backend w_backend;
+struct nx_backend_block w_backend_block;
 enum nx_backend_list w_backend_list;
 struct nx_table_key w_table_key;
 struct nx_table w_table;
