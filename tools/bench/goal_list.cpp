@@ -65,11 +65,24 @@ void AddPod(std::vector<Goal>& goals) {
 }
 
 void AddXdp(std::vector<Goal>& goals) {
-  for (const char* id : {"1k", "32k"})
-    goals.push_back({.area = "XDP",
-                     .text = std::string("times floor X, ") + id + " flows",
-                     .limit = std::string(id) == "1k" ? 1.3 : 1.5,
-                     .absent = "no lane of this tool has natrix' XDP program"});
+  for (const auto& [flows, floor] : {std::pair("1k", 1.3), std::pair("32k", 1.5)}) {
+    const std::string area = fmt::format("XDP, established masquerade, {} flows", flows);
+    const std::string id = fmt::format("masquerade-{}", flows);
+    goals.push_back({.area = area,
+                     .text = "times floor X, at most",
+                     .case_id = id,
+                     .lane = "natrix-xdp",
+                     .compare = kRatioAtMost,
+                     .limit = floor,
+                     .against = "X"});
+    goals.push_back({.area = area,
+                     .text = "times quicker than iptables-legacy, at least",
+                     .case_id = id,
+                     .lane = "natrix-xdp",
+                     .compare = kSpeedupAtLeast,
+                     .limit = 4.5,
+                     .against = "legacy"});
+  }
 }
 
 void AddNewFlows(std::vector<Goal>& goals) {

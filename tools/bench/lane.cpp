@@ -25,7 +25,7 @@ namespace {
 using support::milliseconds;
 using support::SetupError;
 
-constexpr std::array<std::pair<LaneKind, const char*>, 8> kNames{{
+constexpr std::array<std::pair<LaneKind, const char*>, 9> kNames{{
     {LaneKind::kX, "X"},
     {LaneKind::kT, "T"},
     {LaneKind::kP, "P"},
@@ -34,6 +34,7 @@ constexpr std::array<std::pair<LaneKind, const char*>, 8> kNames{{
     {LaneKind::kIptablesNft, "iptables-nft"},
     {LaneKind::kNft, "nft"},
     {LaneKind::kNatrix, "natrix"},
+    {LaneKind::kNatrixXdp, "natrix-xdp"},
 }};
 
 // Of natrixd and of programs that load many rules.
@@ -42,6 +43,16 @@ constexpr milliseconds kPatience{600000};
 void MustRun(const support::Namespace& ns, const support::Argv& argv, const std::string& input) {
   const support::Finished done = support::TryCommand(&ns, argv, input, kPatience);
   if (done.status != 0) throw SetupError(support::TextOf(argv) + ": " + done.errors);
+}
+
+// XDP is for uplinks, and carries what goes from one to another.  The devices' peers have XDP
+// programs, so that they take frames.
+constexpr char kXdpWords[] = "xdp: {mode: native, force: [eth0, ovn0]}\n";
+
+model::Config WithTwoUplinks(model::Config config) {
+  std::erase(config.node.pod_devices, "ovn0");
+  config.node.uplinks.push_back("ovn0");
+  return config;
 }
 
 }  // namespace
@@ -64,6 +75,8 @@ Lane::Lane(LaneKind kind, const LaneOptions& options)
 void Lane::Apply(const model::Config& config) {
   if (IsFloor(kind_) || options_.broken) return;
   if (kind_ == LaneKind::kNatrix) return ApplyNatrix(oracle::YamlText(config));
+  if (kind_ == LaneKind::kNatrixXdp)
+    return ApplyNatrix(oracle::YamlText(WithTwoUplinks(config)) + kXdpWords);
   if (kind_ == LaneKind::kNft)
     MustRun(wires_.node(), {"nft", "-f", "-"}, NftText(config));
   else
@@ -122,10 +135,13 @@ Lane::Memory Lane::MemoryOf() const {
   return memory;
 }
 
+std::uint64_t Lane::CountOf(nx_reason reason) const {
+  return daemon_.pid() > 0 ? oracle::ReadCount(daemon_.pid(), reason) : 0;
+}
+
 void Lane::Forget() {
-  if (kind_ == LaneKind::kNatrix && daemon_.IsRunning()) oracle::ForgetFlows(daemon_.pid());
-  if (!IsFloor(kind_) && kind_ != LaneKind::kNatrix)
-    support::TryCommand(&wires_.node(), {"conntrack", "-F"});
+  if (IsNatrix(kind_) && daemon_.IsRunning()) oracle::ForgetFlows(daemon_.pid());
+  if (!IsFloor(kind_) && !IsNatrix(kind_)) support::TryCommand(&wires_.node(), {"conntrack", "-F"});
 }
 
 }  // namespace natrix::bench

@@ -11,7 +11,7 @@ namespace {
 
 const std::vector<LaneKind> kLanes{LaneKind::kX,      LaneKind::kT,           LaneKind::kK,
                                    LaneKind::kLegacy, LaneKind::kIptablesNft, LaneKind::kNft,
-                                   LaneKind::kNatrix};
+                                   LaneKind::kNatrix, LaneKind::kNatrixXdp};
 
 std::string Thousands(std::uint32_t flows) {
   return flows % 1000 == 0 ? fmt::format("{}k", flows / 1000) : fmt::format("{}", flows);
@@ -82,8 +82,14 @@ void MeasureMasquerade(const Options& options, Results& results) {
     cases.push_back(New(options, family));
     cases.push_back(PassThrough(options, family));
   }
+  std::vector<LaneKind> lanes = kLanes;
+  if (options.fast_path == "off") {
+    // XDP takes nothing but the short cut.
+    std::erase(lanes, LaneKind::kNatrixXdp);
+    for (PacketCase& one : cases) std::erase(one.lanes, LaneKind::kNatrixXdp);
+  }
   Comparison comparison(options);
-  comparison.Add("", KubeOvnConfig(), kLanes);
+  comparison.Add("", KubeOvnConfig(), lanes);
   if (options.full)
     comparison.Add("many", KubeOvnConfig(), cases[2].lanes,
                    "flows: {maxEstablished: 524288, maxEmbryos: 524288}\n");

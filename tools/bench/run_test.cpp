@@ -62,7 +62,8 @@ TEST(BenchRun, EveryLaneDeliversInBothFamilies) {
   std::vector<int> families;
   for (const Json& measured : ran.json.at("cases")) {
     families.push_back(measured.at("family"));
-    for (const char* lane : {"X", "T", "K", "legacy", "iptables-nft", "nft", "natrix"})
+    for (const char* lane :
+         {"X", "T", "K", "legacy", "iptables-nft", "nft", "natrix", "natrix-xdp"})
       ExpectUsable(measured, lane);
   }
   EXPECT_THAT(families, testing::UnorderedElementsAre(4, 6));
