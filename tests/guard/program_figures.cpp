@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <utility>
 
@@ -115,15 +116,23 @@ std::uint64_t StackOf(const Kept& kept, std::string_view log, const std::string&
   return DeepestChain(kept.starts, depths, calls);
 }
 
+std::uint64_t HelpersOf(const bpf_program* program) {
+  const std::span insns(bpf_program__insns(program), bpf_program__insn_cnt(program));
+  return static_cast<std::uint64_t>(std::ranges::count_if(insns, [](const bpf_insn& insn) {
+    return insn.code == (BPF_JMP | BPF_CALL) && insn.src_reg != BPF_PSEUDO_CALL;
+  }));
+}
+
 struct Column {
   const char* name;
   std::uint64_t ProgramFigures::* figure;
   std::uint64_t slack;  // in thousandths
   bool of_kernel;       // depends on it
 };
-// Compilers and kernels of one version say the same again and again: what is left is for their
-// small versions.
+// Slack is for small versions of compilers and kernels; the same ones say the same again.  A call
+// of a helper is what costs, and few instructions.
 constexpr Column kColumns[] = {{"insns", &ProgramFigures::insns, 10, false},
+                               {"helpers", &ProgramFigures::helpers, 0, false},
                                {"verified", &ProgramFigures::verified, 30, true},
                                {"xlated", &ProgramFigures::xlated, 10, true},
                                {"jited", &ProgramFigures::jited, 20, true},
@@ -171,6 +180,7 @@ Figures FiguresOf(const std::string& path) {
     const std::string name = bpf_program__name(program);
     const Kept kept = KeptOf(program);
     figures[name] = {.insns = bpf_program__insn_cnt(program),
+                     .helpers = HelpersOf(program),
                      .verified = kept.info.verified_insns,
                      .xlated = kept.info.xlated_prog_len,
                      .jited = kept.info.jited_prog_len,

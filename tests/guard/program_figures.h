@@ -13,6 +13,7 @@ namespace natrix::guard {
 
 struct ProgramFigures {
   std::uint64_t insns = 0;     // as compiled, functions that it calls included
+  std::uint64_t helpers = 0;   // places where it calls the kernel: a map lookup is one
   std::uint64_t verified = 0;  // instructions that the verifier went through
   std::uint64_t xlated = 0;    // bytes, as the kernel rewrote it
   std::uint64_t jited = 0;     // bytes of machine code
