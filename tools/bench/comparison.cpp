@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <future>
+#include <iterator>
 #include <utility>
+
+#include "tools/bench/profile.h"
 
 namespace natrix::bench {
 namespace {
@@ -31,6 +34,10 @@ std::string NotByXdp(std::uint64_t by_xdp, const Sample& sample) {
   return fmt::format("{} of {} were sent by XDP", by_xdp, sample.sent);
 }
 
+bool IsAmong(const std::string& name, const std::vector<std::string>& names) {
+  return names.empty() || std::ranges::find(names, name) != names.end();
+}
+
 bool Translates(LaneKind kind) { return !IsFloor(kind); }
 
 Measured BeginningOf(const PacketCase& one) {
@@ -45,9 +52,9 @@ Measured BeginningOf(const PacketCase& one) {
 
 }  // namespace
 
-bool Options::Wants(const std::string& area) const {
-  return only.empty() || std::ranges::find(only, area) != only.end();
-}
+bool Options::Wants(const std::string& area) const { return IsAmong(area, only); }
+bool Options::WantsCase(const std::string& id) const { return IsAmong(id, cases); }
+bool Options::WantsLane(LaneKind kind) const { return IsAmong(NameOf(kind), lanes); }
 
 // Namespaces are made side by side: the kernel takes up to a second to notice a device's carrier.
 // Daemons are started by this thread, whose end they do not outlive.
@@ -55,6 +62,7 @@ void Comparison::Add(const std::string& setting, const model::Config& config,
                      const std::vector<LaneKind>& kinds, const std::string& natrix_words) {
   std::vector<std::future<std::unique_ptr<Lane>>> coming;
   for (const LaneKind kind : kinds) {
+    if (!options_.WantsLane(kind)) continue;
     const LaneOptions options{.fast_path = options_.fast_path,
                               .natrix_words = natrix_words,
                               .broken = options_.break_lane == NameOf(kind)};
@@ -100,27 +108,67 @@ void Comparison::Establish(const PacketCase& one, Lane& lane, Passage& passage,
     result.refused = fmt::format("{} of {} answers came back", sample.returned, sample.sent);
 }
 
-void Comparison::Take(std::size_t number, const PacketCase& one, LaneKind kind,
-                      LaneResult& result) {
-  Passage& passage = PassageOf(number, one, kind);
+void Comparison::Prepare(std::size_t number, const PacketCase& one, LaneKind kind,
+                         LaneResult& result) {
   Lane& node = lane(one.setting, kind);
   if (one.established)
-    Establish(one, node, passage, result);
+    Establish(one, node, PassageOf(number, one, kind), result);
   else
     node.Forget();
+}
+
+Sample Comparison::Send(std::size_t number, const PacketCase& one, LaneKind kind) {
+  return gauge_->Send(lane(one.setting, kind).wires(), PassageOf(number, one, kind),
+                      one.packets != 0 ? one.packets : options_.packets);
+}
+
+void Comparison::Take(std::size_t number, const PacketCase& one, LaneKind kind,
+                      LaneResult& result) {
   const bool by_xdp = kind == LaneKind::kNatrixXdp;
-  const std::uint64_t before = by_xdp ? node.CountOf(NX_R_XDP_SENT) : 0;
-  const Sample sample =
-      gauge_->Send(node.wires(), passage, one.packets != 0 ? one.packets : options_.packets);
+  const auto sent_by_xdp = [&] {
+    return by_xdp ? lane(one.setting, kind).CountOf(NX_R_XDP_SENT) : 0;
+  };
+  Prepare(number, one, kind, result);
+  const std::uint64_t before = sent_by_xdp();
+  const Sample sample = Send(number, one, kind);
   result.samples.push_back(sample.ns_per_packet);
   result.delivered = std::min(result.delivered, sample.delivered());
   std::string objection = Objection(sample);
-  if (objection.empty() && by_xdp)
-    objection = NotByXdp(node.CountOf(NX_R_XDP_SENT) - before, sample);
+  if (objection.empty() && by_xdp) objection = NotByXdp(sent_by_xdp() - before, sample);
   if (result.refused.empty()) result.refused = objection;
 }
 
-void Comparison::Run(const std::vector<PacketCase>& cases, Results& results) {
+// The counts are also of the packets that flows were established with.
+// Nanoseconds are those of `result`, since sampling costs time itself.
+std::string Comparison::Profile(std::size_t number, const PacketCase& one, LaneKind kind,
+                                const LaneResult& result) {
+  constexpr double kLeastNs = 1e9;
+  LaneResult ignored;
+  Sampler sampler;
+  std::vector<std::uint64_t> addresses;
+  const Counts before = lane(one.setting, kind).AllCounts();
+  double ns = 0;
+  while (ns < kLeastNs) {
+    Prepare(number, one, kind, ignored);
+    sampler.Start();
+    const Sample sample = Send(number, one, kind);
+    std::ranges::copy(sampler.Stop(), std::back_inserter(addresses));
+    ns += sample.ns_per_packet * static_cast<double>(sample.sent);
+    if (sample.sent == 0) break;
+  }
+  return fmt::format("{}, IPv{}, {}\n{}", one.title, one.stream.family == Family::kIpv4 ? 4 : 6,
+                     NameOf(kind),
+                     ProfileText(addresses, SpreadOf(result.samples)->median,
+                                 Difference(before, lane(one.setting, kind).AllCounts())));
+}
+
+void Comparison::Run(const std::vector<PacketCase>& all, Results& results) {
+  std::vector<PacketCase> cases;
+  for (const PacketCase& one : all) {
+    if (!options_.WantsCase(one.id)) continue;
+    cases.push_back(one);
+    std::erase_if(cases.back().lanes, [&](LaneKind kind) { return !options_.WantsLane(kind); });
+  }
   const std::size_t first = results.cases.size();
   for (const PacketCase& one : cases) results.cases.push_back(BeginningOf(one));
   passages_.clear();
@@ -136,6 +184,11 @@ void Comparison::Run(const std::vector<PacketCase>& cases, Results& results) {
       }
     }
   }
+  for (std::size_t i = 0; options_.profile && i < cases.size(); ++i)
+    for (const LaneKind kind : cases[i].lanes)
+      if (IsNatrix(kind))
+        results.profiles.push_back(
+            Profile(i, cases[i], kind, results.cases[first + i].Lane(NameOf(kind))));
   gauge_.reset();
 }
 

@@ -18,6 +18,7 @@
 #include "tests/support/network.h"
 #include "tests/support/setup_error.h"
 #include "tools/bench/nft_rules.h"
+#include "userspace/model/reason_text.h"
 
 namespace natrix::bench {
 namespace {
@@ -137,6 +138,14 @@ Lane::Memory Lane::MemoryOf() const {
 
 std::uint64_t Lane::CountOf(nx_reason reason) const {
   return daemon_.pid() > 0 ? oracle::ReadCount(daemon_.pid(), reason) : 0;
+}
+
+Counts Lane::AllCounts() const {
+  Counts counts;
+  for (int reason = 0; reason < NX_R_COUNT; ++reason)
+    counts[model::TextOf(static_cast<unsigned>(reason)).name] =
+        CountOf(static_cast<nx_reason>(reason));
+  return counts;
 }
 
 void Lane::Forget() {

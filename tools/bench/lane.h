@@ -9,6 +9,7 @@
 
 #include "maps/abi/reason.h"
 #include "tests/support/process.h"
+#include "tools/bench/profile.h"
 #include "tools/bench/wires.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/model/config.h"
@@ -46,8 +47,9 @@ class Lane {
   pid_t daemon() const { return daemon_.pid(); }
   // Connections are forgotten, where somebody can be told to.
   void Forget();
-  // Packets that natrix counted under this reason so far.  natrixd only.
+  // Packets that natrix counted under this reason so far, and under all.  natrixd only.
   std::uint64_t CountOf(nx_reason reason) const;
+  Counts AllCounts() const;
   // natrixd with this file: started, or told to take it over, until it has.
   void ApplyNatrix(const std::string& text);
   // Of natrixd: resident memory, and what its maps take of the kernel's.

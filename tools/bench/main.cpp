@@ -68,6 +68,12 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--only", options.only,
                  "areas: masquerade, pod, services, growth, loads, flood, tcp")
       ->delimiter(',');
+  app.add_option("--cases", options.cases, "of masquerade, pod, services, growth: these only")
+      ->delimiter(',');
+  app.add_option("--lanes", options.lanes, "likewise: these lanes only")->delimiter(',');
+  app.add_flag("--profile", options.profile,
+               "after these: where natrix' time goes, by file of its programs and by the kernel's "
+               "function");
   app.add_option("--cpu", options.cpu, "the CPU that packets are sent and worked on");
   app.add_option("--rounds", options.rounds, "rounds of each case")->check(CLI::Range(1, 1000));
   app.add_option("--packets", options.packets, "packets of each sample")
@@ -109,6 +115,7 @@ int Report(const Arguments& arguments, const Results& results) {
     families.push_back(family == Family::kIpv4 ? 4 : 6);
   const std::vector<Judgement> judgements = JudgeAll(results, families);
   fmt::print("{}{}", TableText(results), GoalText(judgements));
+  for (const std::string& profile : results.profiles) fmt::print("\n{}", profile);
   const Circumstances& circumstances = arguments.circumstances;
   if (!arguments.docs.empty() &&
       !WriteDocuments(arguments.docs, MarkdownText(circumstances, results, judgements), results)) {
