@@ -180,6 +180,22 @@ void AddFamilies(std::vector<Goal>& goals) {
                      .against_family = 4});
 }
 
+void AddChanges(std::vector<Goal>& goals) {
+  const std::string area = "one endpoint of 10k Services x 10 changed";
+  goals.push_back({.area = area,
+                   .text = "ms of natrixd's work until in force, 99 of 100 within",
+                   .case_id = "change-p99",
+                   .lane = "natrix",
+                   .compare = kValueAtMost,
+                   .limit = 1});
+  goals.push_back({.area = area,
+                   .text = "share of its callers' packets that arrive, at least",
+                   .case_id = "change-delivered",
+                   .lane = "natrix",
+                   .compare = kValueAtLeast,
+                   .limit = 1});
+}
+
 void AddLoads(std::vector<Goal>& goals) {
   const std::string area = "10k Services x 10 endpoints from empty";
   goals.push_back({.area = area,
@@ -205,6 +221,7 @@ void AddLoads(std::vector<Goal>& goals) {
                    .limit = 200,
                    .against = "natrix",
                    .against_case = "load-prefixes-read"});
+  AddChanges(goals);
   goals.push_back({.area = "flow table full, 100k new flows/s",
                    .text = "share of established packets delivered, at least",
                    .case_id = "flood-delivered",

@@ -75,9 +75,14 @@ Lane::Lane(LaneKind kind, const LaneOptions& options)
 
 void Lane::Apply(const model::Config& config) {
   if (IsFloor(kind_) || options_.broken) return;
-  if (kind_ == LaneKind::kNatrix) return ApplyNatrix(oracle::YamlText(config));
-  if (kind_ == LaneKind::kNatrixXdp)
-    return ApplyNatrix(oracle::YamlText(WithTwoUplinks(config)) + kXdpWords);
+  if (kind_ == LaneKind::kNatrix) {
+    ApplyNatrix(oracle::YamlText(config));
+    return;
+  }
+  if (kind_ == LaneKind::kNatrixXdp) {
+    ApplyNatrix(oracle::YamlText(WithTwoUplinks(config)) + kXdpWords);
+    return;
+  }
   if (kind_ == LaneKind::kNft)
     MustRun(wires_.node(), {"nft", "-f", "-"}, NftText(config));
   else
@@ -96,7 +101,7 @@ void Lane::ApplyIptables(const model::Config& config) {
           oracle::IptablesText(config, Family::kIpv6));
 }
 
-void Lane::ApplyNatrix(const std::string& yaml) {
+std::string Lane::ApplyNatrix(const std::string& yaml) {
   std::string text = yaml + options_.natrix_words;
   if (!options_.fast_path.empty()) text += fmt::format("fastPath: {}\n", options_.fast_path);
   if (!file_) file_.Reset(::memfd_create("natrix.yaml", MFD_CLOEXEC));
@@ -106,10 +111,12 @@ void Lane::ApplyNatrix(const std::string& yaml) {
   if (daemon_.IsRunning()) {
     const std::size_t so_far = daemon_.Output().size();
     daemon_.Signal(SIGHUP);
-    return daemon_.WaitForLine(" reload ok ", kPatience, so_far);
+    daemon_.WaitForLine(" reload ok ", kPatience, so_far);
+    return daemon_.Output().substr(so_far);
   }
   daemon_ = support::Process(&wires_.node(), {oracle::ProgramPath("natrixd"), "--config", File()});
   daemon_.WaitForLine(" ready ", kPatience);
+  return daemon_.Output();
 }
 
 std::string Lane::File() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get()); }

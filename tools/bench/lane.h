@@ -50,8 +50,9 @@ class Lane {
   // Packets that natrix counted under this reason so far, and under all.  natrixd only.
   std::uint64_t CountOf(nx_reason reason) const;
   Counts AllCounts() const;
-  // natrixd with this file: started, or told to take it over, until it has.
-  void ApplyNatrix(const std::string& text);
+  // natrixd with this file: started, or told to take it over, until it has.  What it logged
+  // meanwhile.
+  std::string ApplyNatrix(const std::string& text);
   // Of natrixd: resident memory, and what its maps take of the kernel's.
   struct Memory {
     double resident_mb = 0;

@@ -66,7 +66,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--family", arguments.family, "4 or 6; both without")
       ->check(CLI::IsMember({4, 6}));
   app.add_option("--only", options.only,
-                 "areas: masquerade, pod, services, growth, loads, flood, tcp")
+                 "areas: masquerade, pod, services, growth, loads, changes, flood, tcp")
       ->delimiter(',');
   app.add_option("--cases", options.cases, "of masquerade, pod, services, growth: these only")
       ->delimiter(',');
@@ -156,7 +156,7 @@ int Main(int argc, char** argv) {
   const support::OwnCgroup cgroup;
   Results results;
   for (const auto& measure : {MeasureMasquerade, MeasurePod, MeasureServices, MeasureGrowth,
-                              MeasureLoads, MeasureFlood, MeasureTcp})
+                              MeasureLoads, MeasureChanges, MeasureFlood, MeasureTcp})
     measure(arguments.options, results);
   return Report(arguments, results);
 }
