@@ -103,7 +103,7 @@ void MeasureLoad(const Options& options, const Load& load, Family family, Result
   const std::string yaml = oracle::YamlText(load.config);
   const std::string empty = oracle::YamlText(EmptyConfig());
   // iptables-restore takes ten seconds for its part.
-  const std::uint32_t most = load.id == "load-services" && !options.full ? 1 : 5;
+  const std::uint32_t most = load.id == "load-services" && !options.full ? 1 : 3;
   const std::uint32_t rounds = std::min(options.rounds, most);
   for (std::uint32_t round = 0; round < rounds; ++round) {
     options.progress(
