@@ -91,11 +91,11 @@ Passage& Comparison::PassageOf(std::size_t number, const PacketCase& one, LaneKi
   return passages_.emplace(Key{number, kind}, passage).first->second;
 }
 
-// Every flow once with an answer, and at first once more: conntrack calls it assured then.  In
-// later rounds so that none is too old.
+// Every flow with an answer, twice: conntrack calls it assured then, and natrix has learnt the way
+// of a flow that had expired since the last round.
 void Comparison::Establish(const PacketCase& one, Lane& lane, Passage& passage,
                            LaneResult& result) {
-  const std::uint32_t times = result.samples.empty() ? 2 : 1;
+  constexpr std::uint32_t kTimes = 2;
   const std::uint32_t flows = one.stream.flows;
   passage.order.at = 0;
   if (!one.answered) {
@@ -103,7 +103,7 @@ void Comparison::Establish(const PacketCase& one, Lane& lane, Passage& passage,
     return;
   }
   if (IsFloor(lane.kind())) return;
-  const Sample sample = gauge_->Echo(lane.wires(), passage, times * flows);
+  const Sample sample = gauge_->Echo(lane.wires(), passage, kTimes * flows);
   if (static_cast<double>(sample.returned) < kLeastDelivered * static_cast<double>(sample.sent))
     result.refused = fmt::format("{} of {} answers came back", sample.returned, sample.sent);
 }
@@ -125,16 +125,22 @@ Sample Comparison::Send(std::size_t number, const PacketCase& one, LaneKind kind
 void Comparison::Take(std::size_t number, const PacketCase& one, LaneKind kind,
                       LaneResult& result) {
   const bool by_xdp = kind == LaneKind::kNatrixXdp;
-  const auto sent_by_xdp = [&] {
-    return by_xdp ? lane(one.setting, kind).CountOf(NX_R_XDP_SENT) : 0;
+  const auto shortened = [&] {
+    return IsNatrix(kind) ? lane(one.setting, kind).CountOf(by_xdp ? NX_R_XDP_SENT : NX_R_SHORT_CUT)
+                          : 0;
   };
   Prepare(number, one, kind, result);
-  const std::uint64_t before = sent_by_xdp();
+  const std::uint64_t before = shortened();
   const Sample sample = Send(number, one, kind);
+  const std::uint64_t by_short_cut = shortened() - before;
+  if (IsNatrix(kind) && one.established && one.answered &&
+      static_cast<double>(by_short_cut) < kLeastByXdp * static_cast<double>(sample.sent))
+    options_.progress(fmt::format("{}: {} of {} packets took the short cut", NameOf(kind),
+                                  by_short_cut, sample.sent));
   result.samples.push_back(sample.ns_per_packet);
   result.delivered = std::min(result.delivered, sample.delivered());
   std::string objection = Objection(sample);
-  if (objection.empty() && by_xdp) objection = NotByXdp(sent_by_xdp() - before, sample);
+  if (objection.empty() && by_xdp) objection = NotByXdp(by_short_cut, sample);
   if (result.refused.empty()) result.refused = objection;
 }
 
