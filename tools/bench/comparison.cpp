@@ -25,13 +25,15 @@ std::string Objection(const Sample& sample) {
   return {};
 }
 
-// What a lane of XDP is measured for has to have gone that way: sent by the stack, packets arrive
-// all the same.  Flows refresh their way by the stack now and then.
-constexpr double kLeastByXdp = 0.9;
+// What an established flow is measured for has to have gone that way: sent by the stack, packets
+// arrive all the same.  Flows refresh their way by the stack now and then.
+constexpr double kLeastShortened = 0.9;
 
-std::string NotByXdp(std::uint64_t by_xdp, const Sample& sample) {
-  if (static_cast<double>(by_xdp) >= kLeastByXdp * static_cast<double>(sample.sent)) return {};
-  return fmt::format("{} of {} were sent by XDP", by_xdp, sample.sent);
+std::string NotShortened(std::uint64_t shortened, const Sample& sample, LaneKind kind) {
+  if (static_cast<double>(shortened) >= kLeastShortened * static_cast<double>(sample.sent))
+    return {};
+  return fmt::format("{} of {} {}", shortened, sample.sent,
+                     kind == LaneKind::kNatrixXdp ? "were sent by XDP" : "took the short cut");
 }
 
 bool IsAmong(const std::string& name, const std::vector<std::string>& names) {
@@ -124,23 +126,19 @@ Sample Comparison::Send(std::size_t number, const PacketCase& one, LaneKind kind
 
 void Comparison::Take(std::size_t number, const PacketCase& one, LaneKind kind,
                       LaneResult& result) {
-  const bool by_xdp = kind == LaneKind::kNatrixXdp;
+  const bool short_cut = IsNatrix(kind) && one.established && one.answered &&
+                         options_.fast_path != "off" && options_.break_lane != NameOf(kind);
   const auto shortened = [&] {
-    return IsNatrix(kind) ? lane(one.setting, kind).CountOf(by_xdp ? NX_R_XDP_SENT : NX_R_SHORT_CUT)
-                          : 0;
+    const nx_reason reason = kind == LaneKind::kNatrixXdp ? NX_R_XDP_SENT : NX_R_SHORT_CUT;
+    return short_cut ? lane(one.setting, kind).CountOf(reason) : 0;
   };
   Prepare(number, one, kind, result);
   const std::uint64_t before = shortened();
   const Sample sample = Send(number, one, kind);
-  const std::uint64_t by_short_cut = shortened() - before;
-  if (IsNatrix(kind) && one.established && one.answered &&
-      static_cast<double>(by_short_cut) < kLeastByXdp * static_cast<double>(sample.sent))
-    options_.progress(fmt::format("{}: {} of {} packets took the short cut", NameOf(kind),
-                                  by_short_cut, sample.sent));
   result.samples.push_back(sample.ns_per_packet);
   result.delivered = std::min(result.delivered, sample.delivered());
   std::string objection = Objection(sample);
-  if (objection.empty() && by_xdp) objection = NotByXdp(by_short_cut, sample);
+  if (objection.empty() && short_cut) objection = NotShortened(shortened() - before, sample, kind);
   if (result.refused.empty()) result.refused = objection;
 }
 
