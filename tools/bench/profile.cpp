@@ -178,14 +178,15 @@ Counts Difference(const Counts& before, const Counts& after) {
 
 std::string ProfileText(const std::vector<std::uint64_t>& addresses, double ns,
                         const Counts& counts) {
-  constexpr double kLeast = 0.01;  // of the whole; smaller ones together are a line
+  constexpr double kLeast = 0.01,
+                   kLeastOfOurs = 0.002;  // of the whole; smaller ones together are a line
   std::string text = fmt::format("  {:>7} {:>6}  of {} samples\n", "ns", "%", addresses.size());
   double rest = 0;
   const auto line = [&](double share, const std::string& name) {
     text += fmt::format("  {:>7.1f} {:>6.1f}  {}\n", ns * share, 100 * share, name);
   };
   for (const auto& [name, share] : PlacesOf(addresses))
-    if (share < kLeast)
+    if (share < (name.starts_with("nx_") ? kLeastOfOurs : kLeast))
       rest += share;
     else
       line(share, name);
