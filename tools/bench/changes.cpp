@@ -139,12 +139,12 @@ class Changes {
     std::vector<LaneKind> kinds{LaneKind::kNatrix};
     if (rival) kinds.push_back(LaneKind::kLegacy);
     comparison_.Add("", versions_.config[0], kinds);
-    const int times = options_.full ? 60 : options_.tiny ? 4 : 15;
+    const int times = options_.full ? 50 : options_.tiny ? 4 : 10;
     for (int i = 0; i < times; ++i) ChangeNatrix();
     if (rival) ChangeLegacy(options_.full ? 10 : 2);
     Calls calls(options_, comparison_.lane("", LaneKind::kNatrix), family_, versions_.number);
     Times ignored = times_;
-    for (int i = 0; i < (options_.full ? 20 : 4); ++i) ChangeNatrix();
+    for (int i = 0; i < (options_.full ? 10 : 2); ++i) ChangeNatrix();
     times_ = std::move(ignored);
     Report(calls.End(), results);
   }

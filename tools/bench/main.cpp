@@ -58,7 +58,7 @@ Circumstances Look(const Options& options, const std::string& command) {
 void AddOptions(CLI::App& app, Arguments& arguments) {
   Options& options = arguments.options;
   app.add_flag("--quick", arguments.quick, "5 rounds, under 3 minutes (what happens anyway)");
-  app.add_flag("--full", options.full, "7 rounds, longer sweeps, about a quarter of an hour");
+  app.add_flag("--full", options.full, "7 rounds, longer sweeps");
   app.add_flag("--tiny", options.tiny, "a test of this tool: its figures mean nothing");
   app.add_option("--json", arguments.json, "write everything measured to this file");
   app.add_option("--docs", arguments.docs,
