@@ -70,6 +70,13 @@ void ForgetFlows(pid_t natrixd) {
   EraseEverything<nx_frag_key>(Pinned<maps::LruMapView<nx_frag_key, nx_frag>>(natrixd, "nx_frag"));
 }
 
+std::uint64_t ReadCount(pid_t natrixd, nx_reason reason) {
+  const Pinned<maps::PerCpuArrayView<nx_count>> counts(natrixd, "nx_count");
+  std::uint64_t packets = 0;
+  for (const nx_count& one : Need(counts->At(reason))) packets += one.packets;
+  return packets;
+}
+
 std::vector<GatewayCount> ReadGatewayCounts(pid_t natrixd) {
   const Pinned<maps::ArrayMapView<nx_generation>> generation(natrixd, "nx_generation");
   const Pinned<maps::HashMapView<std::uint32_t, nx_subnet>> subnets(

@@ -131,6 +131,23 @@ TEST(ServiceDiff, OneEndpointIsOneEntry) {
   EXPECT_THAT(edits.backend.erase, IsEmpty());
 }
 
+TEST(ServiceDiff, ANodePortThatNobodyServesStaysRefusedWhenAnotherServiceChanges) {
+  const auto refused = testing::Contains(testing::StartsWith("0.0.0.0:30080/6 "));
+  model::Config config = Three();
+  config.kube_proxy.node_port_addresses = {Net("192.0.2.0/24")};
+  config.services[0].Edit().endpoints[0].clear();
+  config.services[0].Edit().ports[0].node_port = 30080;
+  const Wanted before = Compile(config, Host());
+  ASSERT_THAT(CalledAt(before), refused);
+
+  config.services[1].Edit().endpoints[0].push_back(Endpoint({"10.16.0.9"}));
+  const Wanted other = After(config, before);
+  EXPECT_THAT(CalledAt(other), refused);
+
+  config.services[0].Edit().endpoints[0].push_back(Endpoint({"10.16.0.1"}));
+  EXPECT_THAT(CalledAt(After(config, other)), testing::Not(refused));
+}
+
 TEST(ServiceDiff, NothingIsMadeWhenNothingChanged) {
   const Wanted before = Compile(Three(), Host());
 

@@ -16,6 +16,8 @@ void MeasureServices(const Options& options, Results& results);
 void MeasureGrowth(const Options& options, Results& results);
 // How long a large configuration takes until it is in force.
 void MeasureLoads(const Options& options, Results& results);
+// What one endpoint's change costs, and does to the packets meanwhile.
+void MeasureChanges(const Options& options, Results& results);
 // Established flows while the table is full and new ones keep coming.
 void MeasureFlood(const Options& options, Results& results);
 // Real sockets: connections, requests, bulk.

@@ -24,11 +24,16 @@ struct Options {
   bool tiny = false;  // a test of the tool: as little as shows that it works
   std::vector<Family> families{Family::kIpv4, Family::kIpv6};
   std::string fast_path;
-  std::string break_lane;         // this one translates nothing
-  std::vector<std::string> only;  // areas; empty: all
+  std::string break_lane;          // this one translates nothing
+  std::vector<std::string> only;   // areas; empty: all
+  std::vector<std::string> cases;  // of these ids; empty: all.  Those of packets
+  std::vector<std::string> lanes;  // likewise
+  bool profile = false;            // say where natrix' time goes, case by case
   std::function<void(const std::string&)> progress;
 
   bool Wants(const std::string& area) const;
+  bool WantsCase(const std::string& id) const;
+  bool WantsLane(LaneKind kind) const;
 };
 
 struct PacketCase {
@@ -71,6 +76,10 @@ class Comparison {
 
   Passage& PassageOf(std::size_t number, const PacketCase& one, LaneKind kind);
   void Establish(const PacketCase& one, Lane& lane, Passage& passage, LaneResult& result);
+  void Prepare(std::size_t number, const PacketCase& one, LaneKind kind, LaneResult& result);
+  Sample Send(std::size_t number, const PacketCase& one, LaneKind kind);
+  std::string Profile(std::size_t number, const PacketCase& one, LaneKind kind,
+                      const LaneResult& result);
   void Take(std::size_t number, const PacketCase& one, LaneKind kind, LaneResult& result);
 
   const Options& options_;

@@ -65,11 +65,24 @@ void AddPod(std::vector<Goal>& goals) {
 }
 
 void AddXdp(std::vector<Goal>& goals) {
-  for (const char* id : {"1k", "32k"})
-    goals.push_back({.area = "XDP",
-                     .text = std::string("times floor X, ") + id + " flows",
-                     .limit = std::string(id) == "1k" ? 1.3 : 1.5,
-                     .absent = "no lane of this tool has natrix' XDP program"});
+  for (const auto& [flows, floor] : {std::pair("1k", 1.3), std::pair("32k", 1.5)}) {
+    const std::string area = fmt::format("XDP, established masquerade, {} flows", flows);
+    const std::string id = fmt::format("masquerade-{}", flows);
+    goals.push_back({.area = area,
+                     .text = "times floor X, at most",
+                     .case_id = id,
+                     .lane = "natrix-xdp",
+                     .compare = kRatioAtMost,
+                     .limit = floor,
+                     .against = "X"});
+    goals.push_back({.area = area,
+                     .text = "times quicker than iptables-legacy, at least",
+                     .case_id = id,
+                     .lane = "natrix-xdp",
+                     .compare = kSpeedupAtLeast,
+                     .limit = 4.5,
+                     .against = "legacy"});
+  }
 }
 
 void AddNewFlows(std::vector<Goal>& goals) {
@@ -167,6 +180,22 @@ void AddFamilies(std::vector<Goal>& goals) {
                      .against_family = 4});
 }
 
+void AddChanges(std::vector<Goal>& goals) {
+  const std::string area = "one endpoint of 10k Services x 10 changed";
+  goals.push_back({.area = area,
+                   .text = "ms of natrixd's work until in force, 99 of 100 within",
+                   .case_id = "change-p99",
+                   .lane = "natrix",
+                   .compare = kValueAtMost,
+                   .limit = 1});
+  goals.push_back({.area = area,
+                   .text = "share of its callers' packets that arrive, at least",
+                   .case_id = "change-delivered",
+                   .lane = "natrix",
+                   .compare = kValueAtLeast,
+                   .limit = 1});
+}
+
 void AddLoads(std::vector<Goal>& goals) {
   const std::string area = "10k Services x 10 endpoints from empty";
   goals.push_back({.area = area,
@@ -192,6 +221,7 @@ void AddLoads(std::vector<Goal>& goals) {
                    .limit = 200,
                    .against = "natrix",
                    .against_case = "load-prefixes-read"});
+  AddChanges(goals);
   goals.push_back({.area = "flow table full, 100k new flows/s",
                    .text = "share of established packets delivered, at least",
                    .case_id = "flood-delivered",

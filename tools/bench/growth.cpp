@@ -34,31 +34,76 @@ PacketCase Served(Family family, std::uint32_t count) {
   return one;
 }
 
+// Rules as iptables has them, one after the other: those who count are for new flows.
+PacketCase Ruled(Family family, std::uint32_t count, bool established) {
+  PacketCase one = Masqueraded(family, "policies", count);
+  one.id = fmt::format("rules-{}{}", established ? "" : "new-", count);
+  one.title =
+      fmt::format("{}, {} rules",
+                  established ? "established masquerade, 1k flows" : "new masqueraded flow", count);
+  one.lanes = {LaneKind::kLegacy, LaneKind::kIptablesNft, LaneKind::kNatrix};
+  one.established = established;
+  if (established) return one;
+  one.stream.flows = 0;
+  one.stream.destinations = 1024;
+  one.packets = 4096;
+  return one;
+}
+
+struct Kind {
+  const char* name;
+  model::Config (*config)(std::uint32_t count);
+  std::uint32_t most;  // that the datapath has room for, or a configuration sense
+};
+
+model::Config ServicesOfOne(std::uint32_t count) { return ServicesConfig(count, 1); }
+
+constexpr Kind kKinds[] = {{"prefixes", PrefixesConfig, 30000},
+                           {"policies", PoliciesConfig, 10000},
+                           {"services", ServicesOfOne, 30000},
+                           {"subnets", SubnetsConfig, 1000}};
+constexpr std::uint32_t kMostRules = 1000;  // that iptables are given
+
+std::vector<std::uint32_t> CountsOf(const Options& options, const Kind& kind) {
+  std::vector<std::uint32_t> counts{10, options.tiny ? 100U : 10000U};
+  if (options.full) counts = {10, 100, 1000, 10000, 30000};
+  std::erase_if(counts, [&](std::uint32_t count) { return count > kind.most; });
+  // A quick run has the two ends that goals are about.
+  if (counts.size() == 1) counts.clear();
+  return counts;
+}
+
+void MeasureKind(const Options& options, const Kind& kind, Results& results) {
+  Comparison comparison(options);
+  std::vector<PacketCase> cases;
+  const std::string name = kind.name;
+  const std::vector<std::uint32_t> counts = CountsOf(options, kind);
+  const auto has_rules = [&](std::uint32_t count) {
+    return options.full && name == "policies" && count <= kMostRules;
+  };
+  for (const std::uint32_t count : counts) {
+    options.progress(fmt::format("loading {} {}", count, name));
+    std::vector<LaneKind> lanes{LaneKind::kNatrix};
+    if (has_rules(count)) lanes = {LaneKind::kLegacy, LaneKind::kIptablesNft, LaneKind::kNatrix};
+    comparison.Add(fmt::format("{}-{}", name, count), kind.config(count), lanes);
+  }
+  for (const Family family : options.families) {
+    for (const std::uint32_t count : counts)
+      cases.push_back(name == "services" ? Served(family, count)
+                                         : Masqueraded(family, name, count));
+    for (const bool established : {true, false})
+      for (const std::uint32_t count : counts)
+        if (has_rules(count)) cases.push_back(Ruled(family, count, established));
+  }
+  for (PacketCase& one : cases) one.floor = LaneKind::kNatrix;
+  comparison.Run(cases, results);
+}
+
 }  // namespace
 
 void MeasureGrowth(const Options& options, Results& results) {
   if (!options.Wants("growth")) return;
-  Comparison comparison(options);
-  std::vector<PacketCase> cases;
-  const std::vector<std::uint32_t> counts =
-      options.full ? std::vector<std::uint32_t>{10, 100, 1000, 10000}
-                   : std::vector<std::uint32_t>{10, options.tiny ? 100U : 10000U};
-  for (const std::uint32_t count : counts) {
-    options.progress(fmt::format("loading {} prefixes, policies and Services", count));
-    const auto add = [&](const std::string& what, const model::Config& config) {
-      comparison.Add(fmt::format("{}-{}", what, count), config, {LaneKind::kNatrix});
-    };
-    add("prefixes", PrefixesConfig(count));
-    add("policies", PoliciesConfig(count));
-    add("services", ServicesConfig(count, 1));
-  }
-  for (const Family family : options.families) {
-    for (const char* what : {"prefixes", "policies"})
-      for (const std::uint32_t count : counts) cases.push_back(Masqueraded(family, what, count));
-    for (const std::uint32_t count : counts) cases.push_back(Served(family, count));
-  }
-  for (PacketCase& one : cases) one.floor = LaneKind::kNatrix;
-  comparison.Run(cases, results);
+  for (const Kind& kind : kKinds) MeasureKind(options, kind, results);
 }
 
 }  // namespace natrix::bench

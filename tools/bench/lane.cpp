@@ -18,6 +18,7 @@
 #include "tests/support/network.h"
 #include "tests/support/setup_error.h"
 #include "tools/bench/nft_rules.h"
+#include "userspace/model/reason_text.h"
 
 namespace natrix::bench {
 namespace {
@@ -25,7 +26,7 @@ namespace {
 using support::milliseconds;
 using support::SetupError;
 
-constexpr std::array<std::pair<LaneKind, const char*>, 8> kNames{{
+constexpr std::array<std::pair<LaneKind, const char*>, 9> kNames{{
     {LaneKind::kX, "X"},
     {LaneKind::kT, "T"},
     {LaneKind::kP, "P"},
@@ -34,6 +35,7 @@ constexpr std::array<std::pair<LaneKind, const char*>, 8> kNames{{
     {LaneKind::kIptablesNft, "iptables-nft"},
     {LaneKind::kNft, "nft"},
     {LaneKind::kNatrix, "natrix"},
+    {LaneKind::kNatrixXdp, "natrix-xdp"},
 }};
 
 // Of natrixd and of programs that load many rules.
@@ -42,6 +44,16 @@ constexpr milliseconds kPatience{600000};
 void MustRun(const support::Namespace& ns, const support::Argv& argv, const std::string& input) {
   const support::Finished done = support::TryCommand(&ns, argv, input, kPatience);
   if (done.status != 0) throw SetupError(support::TextOf(argv) + ": " + done.errors);
+}
+
+// XDP is for uplinks, and carries what goes from one to another.  The devices' peers have XDP
+// programs, so that they take frames.
+constexpr char kXdpWords[] = "xdp: {mode: native, force: [eth0, ovn0]}\n";
+
+model::Config WithTwoUplinks(model::Config config) {
+  std::erase(config.node.pod_devices, "ovn0");
+  config.node.uplinks.push_back("ovn0");
+  return config;
 }
 
 }  // namespace
@@ -63,7 +75,14 @@ Lane::Lane(LaneKind kind, const LaneOptions& options)
 
 void Lane::Apply(const model::Config& config) {
   if (IsFloor(kind_) || options_.broken) return;
-  if (kind_ == LaneKind::kNatrix) return ApplyNatrix(oracle::YamlText(config));
+  if (kind_ == LaneKind::kNatrix) {
+    ApplyNatrix(oracle::YamlText(config));
+    return;
+  }
+  if (kind_ == LaneKind::kNatrixXdp) {
+    ApplyNatrix(oracle::YamlText(WithTwoUplinks(config)) + kXdpWords);
+    return;
+  }
   if (kind_ == LaneKind::kNft)
     MustRun(wires_.node(), {"nft", "-f", "-"}, NftText(config));
   else
@@ -82,7 +101,7 @@ void Lane::ApplyIptables(const model::Config& config) {
           oracle::IptablesText(config, Family::kIpv6));
 }
 
-void Lane::ApplyNatrix(const std::string& yaml) {
+std::string Lane::ApplyNatrix(const std::string& yaml) {
   std::string text = yaml + options_.natrix_words;
   if (!options_.fast_path.empty()) text += fmt::format("fastPath: {}\n", options_.fast_path);
   if (!file_) file_.Reset(::memfd_create("natrix.yaml", MFD_CLOEXEC));
@@ -92,10 +111,12 @@ void Lane::ApplyNatrix(const std::string& yaml) {
   if (daemon_.IsRunning()) {
     const std::size_t so_far = daemon_.Output().size();
     daemon_.Signal(SIGHUP);
-    return daemon_.WaitForLine(" reload ok ", kPatience, so_far);
+    daemon_.WaitForLine(" reload ok ", kPatience, so_far);
+    return daemon_.Output().substr(so_far);
   }
   daemon_ = support::Process(&wires_.node(), {oracle::ProgramPath("natrixd"), "--config", File()});
   daemon_.WaitForLine(" ready ", kPatience);
+  return daemon_.Output();
 }
 
 std::string Lane::File() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get()); }
@@ -122,10 +143,21 @@ Lane::Memory Lane::MemoryOf() const {
   return memory;
 }
 
+std::uint64_t Lane::CountOf(nx_reason reason) const {
+  return daemon_.pid() > 0 ? oracle::ReadCount(daemon_.pid(), reason) : 0;
+}
+
+Counts Lane::AllCounts() const {
+  Counts counts;
+  for (int reason = 0; reason < NX_R_COUNT; ++reason)
+    counts[model::TextOf(static_cast<unsigned>(reason)).name] =
+        CountOf(static_cast<nx_reason>(reason));
+  return counts;
+}
+
 void Lane::Forget() {
-  if (kind_ == LaneKind::kNatrix && daemon_.IsRunning()) oracle::ForgetFlows(daemon_.pid());
-  if (!IsFloor(kind_) && kind_ != LaneKind::kNatrix)
-    support::TryCommand(&wires_.node(), {"conntrack", "-F"});
+  if (IsNatrix(kind_) && daemon_.IsRunning()) oracle::ForgetFlows(daemon_.pid());
+  if (!IsFloor(kind_) && !IsNatrix(kind_)) support::TryCommand(&wires_.node(), {"conntrack", "-F"});
 }
 
 }  // namespace natrix::bench

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "maps/abi/reason.h"
 #include "tests/support/process.h"
+#include "tools/bench/profile.h"
 #include "tools/bench/wires.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/model/config.h"
@@ -14,11 +17,14 @@
 // Who translates: one node of a comparison.
 namespace natrix::bench {
 
-enum class LaneKind { kX, kT, kP, kK, kLegacy, kIptablesNft, kNft, kNatrix };
-// "X", "T", "P", "K", "legacy", "iptables-nft", "nft", "natrix": as tables and goals say.
+// kNatrixXdp: natrixd that has ovn0 for an uplink, and XDP on both.
+enum class LaneKind { kX, kT, kP, kK, kLegacy, kIptablesNft, kNft, kNatrix, kNatrixXdp };
+// "X", "T", "P", "K", "legacy", "iptables-nft", "nft", "natrix", "natrix-xdp": as tables and goals
+// say.
 const char* NameOf(LaneKind kind);
 std::optional<LaneKind> ParseLane(std::string_view name);
 inline bool IsFloor(LaneKind kind) { return kind <= LaneKind::kK; }
+inline bool IsNatrix(LaneKind kind) { return kind >= LaneKind::kNatrix; }
 
 struct LaneOptions {
   bool packets = true;       // see Wires
@@ -41,8 +47,12 @@ class Lane {
   pid_t daemon() const { return daemon_.pid(); }
   // Connections are forgotten, where somebody can be told to.
   void Forget();
-  // natrixd with this file: started, or told to take it over, until it has.
-  void ApplyNatrix(const std::string& text);
+  // Packets that natrix counted under this reason so far, and under all.  natrixd only.
+  std::uint64_t CountOf(nx_reason reason) const;
+  Counts AllCounts() const;
+  // natrixd with this file: started, or told to take it over, until it has.  What it logged
+  // meanwhile.
+  std::string ApplyNatrix(const std::string& text);
   // Of natrixd: resident memory, and what its maps take of the kernel's.
   struct Memory {
     double resident_mb = 0;

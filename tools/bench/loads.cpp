@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 
 #include <chrono>
+#include <fstream>
+#include <sstream>
 
 #include "tests/oracle/rules.h"
 #include "tools/bench/areas.h"
@@ -66,6 +68,31 @@ Load Prefixes(const Options& options, Family family) {
   return load;
 }
 
+// What tables of iptables-legacy take of the kernel, of the whole machine: tables have no owner
+// there.
+double XtablesMb() {
+  std::ifstream areas("/proc/vmallocinfo");
+  double bytes = 0;
+  for (std::string line; std::getline(areas, line);) {
+    std::istringstream words(line);
+    std::string range;
+    double size = 0;
+    if (line.find("xt_alloc_table_info") != line.npos && words >> range >> size) bytes += size;
+  }
+  return bytes / (1 << 20);
+}
+
+// As ipset itself counts.
+double IpsetMb(const support::Namespace& ns) {
+  const support::Finished listed = support::TryCommand(&ns, {"ipset", "list", "-t"});
+  std::istringstream lines(listed.output);
+  double bytes = 0;
+  const std::string words = "Size in memory: ";
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(words)) bytes += std::stod(line.substr(words.size()));
+  return bytes / (1 << 20);
+}
+
 // natrixd runs already, with nothing to do.  Its time is from SIGHUP until it says that the new
 // configuration is in force and settled, in both copies; that of `natrix check` is the reading.
 void MeasureLoad(const Options& options, const Load& load, Family family, Results& results) {
@@ -76,7 +103,7 @@ void MeasureLoad(const Options& options, const Load& load, Family family, Result
   const std::string yaml = oracle::YamlText(load.config);
   const std::string empty = oracle::YamlText(EmptyConfig());
   // iptables-restore takes ten seconds for its part.
-  const std::uint32_t most = load.id == "load-services" && !options.full ? 1 : 5;
+  const std::uint32_t most = load.id == "load-services" && !options.full ? 1 : 3;
   const std::uint32_t rounds = std::min(options.rounds, most);
   for (std::uint32_t round = 0; round < rounds; ++round) {
     options.progress(
@@ -86,6 +113,7 @@ void MeasureLoad(const Options& options, const Load& load, Family family, Result
     const Lane::Memory memory = natrix.MemoryOf();
     natrix.ApplyNatrix(empty);
     support::TryCommand(&rival, load.rival_away);
+    const double before_mb = XtablesMb();
     support::Finished done;
     const double other = Milliseconds([&] {
       done =
@@ -94,6 +122,7 @@ void MeasureLoad(const Options& options, const Load& load, Family family, Result
     Measured& measured = CaseFor(results, load.id, load.title, family);
     measured.Lane("natrix").samples.push_back(whole);
     measured.Lane(load.rival_lane).samples.push_back(other);
+    const double rival_mb = load.rival_lane == "ipset" ? IpsetMb(rival) : XtablesMb() - before_mb;
     if (done.status != 0) measured.Lane(load.rival_lane).refused = done.errors.substr(0, 200);
     CaseFor(results, load.id + "-read", load.title + ", only read", family)
         .Lane("natrix")
@@ -101,6 +130,7 @@ void MeasureLoad(const Options& options, const Load& load, Family family, Result
     Measured& kept = CaseFor(results, load.id + "-memory", load.title + ", memory", family, "MB");
     kept.Lane("natrixd").samples.push_back(memory.resident_mb);
     kept.Lane("its maps").samples.push_back(memory.maps_mb);
+    kept.Lane(load.rival_lane).samples.push_back(rival_mb);
   }
 }
 

@@ -58,7 +58,7 @@ Circumstances Look(const Options& options, const std::string& command) {
 void AddOptions(CLI::App& app, Arguments& arguments) {
   Options& options = arguments.options;
   app.add_flag("--quick", arguments.quick, "5 rounds, under 3 minutes (what happens anyway)");
-  app.add_flag("--full", options.full, "11 rounds, longer sweeps");
+  app.add_flag("--full", options.full, "7 rounds, longer sweeps");
   app.add_flag("--tiny", options.tiny, "a test of this tool: its figures mean nothing");
   app.add_option("--json", arguments.json, "write everything measured to this file");
   app.add_option("--docs", arguments.docs,
@@ -66,8 +66,14 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--family", arguments.family, "4 or 6; both without")
       ->check(CLI::IsMember({4, 6}));
   app.add_option("--only", options.only,
-                 "areas: masquerade, pod, services, growth, loads, flood, tcp")
+                 "areas: masquerade, pod, services, growth, loads, changes, flood, tcp")
       ->delimiter(',');
+  app.add_option("--cases", options.cases, "of masquerade, pod, services, growth: these only")
+      ->delimiter(',');
+  app.add_option("--lanes", options.lanes, "likewise: these lanes only")->delimiter(',');
+  app.add_flag("--profile", options.profile,
+               "after these: where natrix' time goes, by file of its programs and by the kernel's "
+               "function");
   app.add_option("--cpu", options.cpu, "the CPU that packets are sent and worked on");
   app.add_option("--rounds", options.rounds, "rounds of each case")->check(CLI::Range(1, 1000));
   app.add_option("--packets", options.packets, "packets of each sample")
@@ -81,9 +87,9 @@ void Settle(Arguments& arguments, const CLI::App& app) {
   Options& options = arguments.options;
   if (arguments.family == 4) options.families = {Family::kIpv4};
   if (arguments.family == 6) options.families = {Family::kIpv6};
-  if (app.count("--rounds") == 0) options.rounds = options.full ? 11 : options.tiny ? 2 : 5;
+  if (app.count("--rounds") == 0) options.rounds = options.full ? 7 : options.tiny ? 2 : 5;
   if (app.count("--packets") == 0)
-    options.packets = options.full ? 262144 : options.tiny ? 4096 : 32768;
+    options.packets = options.full ? 131072 : options.tiny ? 4096 : 32768;
   const auto start = std::chrono::steady_clock::now();
   options.progress = [start](const std::string& line) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
@@ -109,6 +115,7 @@ int Report(const Arguments& arguments, const Results& results) {
     families.push_back(family == Family::kIpv4 ? 4 : 6);
   const std::vector<Judgement> judgements = JudgeAll(results, families);
   fmt::print("{}{}", TableText(results), GoalText(judgements));
+  for (const std::string& profile : results.profiles) fmt::print("\n{}", profile);
   const Circumstances& circumstances = arguments.circumstances;
   if (!arguments.docs.empty() &&
       !WriteDocuments(arguments.docs, MarkdownText(circumstances, results, judgements), results)) {
@@ -149,7 +156,7 @@ int Main(int argc, char** argv) {
   const support::OwnCgroup cgroup;
   Results results;
   for (const auto& measure : {MeasureMasquerade, MeasurePod, MeasureServices, MeasureGrowth,
-                              MeasureLoads, MeasureFlood, MeasureTcp})
+                              MeasureLoads, MeasureChanges, MeasureFlood, MeasureTcp})
     measure(arguments.options, results);
   return Report(arguments, results);
 }

@@ -61,11 +61,8 @@ Json CaseJson(const Measured& measured) {
 
 Json GoalJson(const Judgement& judgement) {
   const Goal& goal = judgement.goal;
-  Json json{{"area", goal.area},
-            {"goal", goal.text},
-            {"limit", goal.limit},
-            {"family", judgement.family},
-            {"case", goal.case_id}};
+  Json json{{"area", goal.area},          {"goal", goal.text},    {"limit", goal.limit},
+            {"family", judgement.family}, {"case", goal.case_id}, {"lane", goal.lane}};
   json["measured"] = judgement.measured ? Json(*judgement.measured) : Json(nullptr);
   json["state"] = NameOf(judgement.state);
   if (!judgement.reason.empty()) json["reason"] = judgement.reason;

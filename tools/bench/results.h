@@ -36,6 +36,7 @@ struct Measured {
 
 struct Results {
   std::vector<Measured> cases;
+  std::vector<std::string> profiles;  // for people
 
   const Measured* Find(std::string_view id, int family) const;
   // Some lane of some case may not be used.

@@ -62,7 +62,8 @@ TEST(BenchRun, EveryLaneDeliversInBothFamilies) {
   std::vector<int> families;
   for (const Json& measured : ran.json.at("cases")) {
     families.push_back(measured.at("family"));
-    for (const char* lane : {"X", "T", "K", "legacy", "iptables-nft", "nft", "natrix"})
+    for (const char* lane :
+         {"X", "T", "K", "legacy", "iptables-nft", "nft", "natrix", "natrix-xdp"})
       ExpectUsable(measured, lane);
   }
   EXPECT_THAT(families, testing::UnorderedElementsAre(4, 6));
@@ -81,17 +82,17 @@ TEST(BenchRun, EveryAreaIsMeasuredAndNothingRefused) {
       EXPECT_FALSE(lane.at("samples").empty()) << where;
     }
   }
-  EXPECT_THAT(ids,
-              testing::IsSupersetOf({"masquerade-1k", "pod-1k", "service-10-last", "prefixes-10",
-                                     "policies-100", "services-100", "load-services",
-                                     "load-services-read", "load-prefixes", "flood-full",
-                                     "flood-delivered", "connect-close", "latency-p99", "bulk-1"}));
+  EXPECT_THAT(ids, testing::IsSupersetOf(
+                       {"masquerade-1k", "pod-1k", "service-10-last", "prefixes-10", "policies-100",
+                        "services-100", "load-services", "load-services-read", "load-prefixes",
+                        "change-p99", "change-delivered", "flood-full", "flood-delivered",
+                        "connect-close", "latency-p99", "bulk-1"}));
 }
 
 // Without its rules a lane sends packets on with the sender's own address, and in less time: that
 // must never become a figure.
 TEST(BenchRun, ALaneThatDoesNotTranslateIsRefused) {
-  for (const char* broken : {"natrix", "legacy"}) {
+  for (const char* broken : {"natrix", "legacy", "natrix-xdp"}) {
     const Ran ran = RunTiny({"--only", "masquerade", "--family", "4", "--break", broken});
     EXPECT_EQ(ran.status, 1) << ran.output;
     const Json& measured = ran.json.at("cases").at(0);
@@ -101,10 +102,21 @@ TEST(BenchRun, ALaneThatDoesNotTranslateIsRefused) {
     EXPECT_TRUE(lane->at("ratio_to_floor").is_null());
     ExpectUsable(measured, "K");
     for (const Json& goal : ran.json.at("goals")) {
-      if (goal.at("case") != measured.at("id") || std::string(broken) != "natrix") continue;
+      if (goal.at("case") != measured.at("id") || goal.at("lane") != broken) continue;
       EXPECT_EQ(goal.at("state"), "not measured") << goal.dump();
     }
   }
+}
+
+// Which file of which program, and what packets were counted as.
+TEST(BenchRun, TheProfileTellsStages) {
+  const Ran ran = RunTiny({"--only", "masquerade", "--family", "4", "--cases", "masquerade-1k",
+                           "--lanes", "T,natrix", "--profile"});
+  EXPECT_EQ(ran.status, 0) << ran.output;
+  EXPECT_THAT(ran.output, testing::ContainsRegex("[0-9.]+  nx_pod_in bpf/stage/[a-z_]+.h"));
+  EXPECT_THAT(ran.output, testing::ContainsRegex("[0-9]+ packets counted as SHORT_CUT"));
+  EXPECT_EQ(ran.json.at("cases").size(), 1U);
+  EXPECT_EQ(ran.json.at("cases").at(0).at("lanes").size(), 2U);
 }
 
 TEST(BenchRun, ABadCommandLineSaysSo) {

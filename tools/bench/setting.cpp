@@ -154,6 +154,17 @@ model::Config PoliciesConfig(std::uint32_t count) {
   return config;
 }
 
+model::Config SubnetsConfig(std::uint32_t count) {
+  model::Config config = KubeOvnConfig();
+  for (std::uint32_t i = 0; i < count; ++i)
+    config.subnets.push_back(
+        {.name = fmt::format("more{}", i),
+         .cidrs = {*Prefix::Parse(fmt::format("10.{}.{}.0/24", 64 + (i >> 8), i & 255)),
+                   *Prefix::Parse(fmt::format("fd00:10:{:x}::/112", 0x1000 + i))},
+         .nat_outgoing = true});
+  return config;
+}
+
 model::Config BigSetConfig(std::uint32_t count, Family family) {
   model::Config config = KubeOvnConfig();
   std::vector<Prefix> targets;

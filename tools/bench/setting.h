@@ -38,7 +38,9 @@ model::Config PrefixesConfig(std::uint32_t count);
 // Kube-OVN's with `count` NAT policies of each family, up to 1,000 on a subnet; the first subnet is
 // that of Names::pods.  None is about where the streams go.
 model::Config PoliciesConfig(std::uint32_t count);
-// The same of one family.
+// Kube-OVN's with `count` Subnets more, natOutgoing, of both families.
+model::Config SubnetsConfig(std::uint32_t count);
+// PrefixesConfig of one family.
 model::Config BigSetConfig(std::uint32_t count, Family family);
 // A node without anything to do.
 model::Config EmptyConfig();

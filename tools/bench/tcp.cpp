@@ -54,7 +54,7 @@ class Run {
       : options_(options), hosts_(hosts), family_(family), results_(results) {}
 
   void All() {
-    const std::uint32_t rounds = options_.full ? options_.rounds : std::min(options_.rounds, 5U);
+    const std::uint32_t rounds = std::min(options_.rounds, 5U);
     for (std::uint32_t round = 0; round < rounds; ++round) {
       options_.progress(
           fmt::format("round {} of {}: TCP, IPv{}", round + 1, rounds, NumberOf(family_)));
@@ -91,7 +91,7 @@ class Run {
 
   void OneBulk(const Hosts& host, int streams) {
     const double rate = Bulk(*host.lane, family_, streams,
-                             options_.full   ? "6G"
+                             options_.full   ? "2G"
                              : options_.tiny ? "10M"
                                              : "300M");
     At(streams == 1 ? "bulk-1" : "bulk-8",

@@ -118,6 +118,7 @@ void Count(Services& services, const Changed& changed) {
     for (const auto& [key, value] : part.entries.service)
       if (Address{key.addr}.IsUnspecified()) add(services.at_any_address, 1);
     add(services.at_any_address, part.unserved.size());
+    add(services.unserved, part.unserved.size());
     for (const model::PortOfService& port : part.service->ports) reserve(port.node_port, by);
     reserve(part.service->health_check_node_port, by);
   };
@@ -145,7 +146,10 @@ std::vector<Address> NodePortAddresses(const ServiceNode& node, const model::Hos
 }
 
 // What a host port has is translated before KUBE-EXTERNAL-SERVICES could refuse it.
-void AddUnserved(const PartList& parts, Pairs<nx_service_key, nx_service>& to) {
+void AddUnserved(const Services& services, Pairs<nx_service_key, nx_service>& to) {
+  // To look into thousands of parts costs more than the rest of a small change.
+  if (services.unserved == 0) return;
+  const PartList& parts = services.parts;
   std::set<nx_service_key, ByBytes> host_ports;
   for (const PartPointer& part : parts)
     if (part->service->host_ports)
@@ -310,6 +314,7 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
   if (same_node) {
     made->in_parts = old.in_parts;
     made->at_any_address = old.at_any_address;
+    made->unserved = old.unserved;
     made->reserved_uses = old.reserved_uses;
     made->reserved = old.reserved;
     Count(*made, Changed(old.parts, parts));
@@ -338,7 +343,7 @@ std::shared_ptr<const Services> WithHost(std::shared_ptr<const Services> service
           if (!taken.contains(key)) rest.service.emplace_back(key, value);
         }
   }
-  AddUnserved(services->parts, rest.service);
+  AddUnserved(*services, rest.service);
   if (services->rest->backend.empty() && services->rest->table.empty() &&
       services->rest->source.empty() && SameBytes(services->rest->service, rest.service))
     return services;

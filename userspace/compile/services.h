@@ -74,6 +74,7 @@ struct Services {
   // Made of the parts.
   Sizes in_parts;
   std::size_t at_any_address = 0;            // NodePorts that are
+  std::size_t unserved = 0;                  // entries of that name in all of them
   std::vector<std::uint16_t> reserved_uses;  // by port, how many Services have it; or empty
   std::array<nx_port_word, NX_PORT_WORDS> reserved{};
 

@@ -264,6 +264,7 @@ Result<model::Host> Daemon::LookAtHost(const model::Config& config) const {
 }
 
 Result<> Daemon::Reconcile() {
+  began_ = std::chrono::steady_clock::now();
   auto host = LookAtHost(config_);
   if (!host) return std::unexpected(std::move(host).error());
   compile::FollowHost(config_, *host, wanted_);
@@ -277,12 +278,14 @@ Result<> Daemon::Follow(const model::Config& config, const compile::Wanted& want
   bool probes = config.tproxy.probes.empty() && probes_->Follow(config);
   // A device has its entry in nx_device as long as it has our programs.
   DetachUnwanted(wanted);
+  const auto applying = std::chrono::steady_clock::now();
   auto report = applier_->Apply(wanted);
   if (!report) return std::unexpected(std::move(report).error());
   generation_ = report->generation;
   if (report->changed())
-    log_.info("apply generation={} written={} erased={} in_force={}us", report->generation,
-              report->written, report->erased,
+    log_.info("apply generation={} written={} erased={} compiled={}us in_force={}us",
+              report->generation, report->written, report->erased,
+              std::chrono::duration_cast<std::chrono::microseconds>(applying - began_).count(),
               std::chrono::duration_cast<std::chrono::microseconds>(report->in_force).count());
   const bool attached = AttachWanted(wanted);
   if (!config.tproxy.probes.empty()) probes = probes_->Follow(config);

@@ -3,6 +3,7 @@
 
 #include <spdlog/logger.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -124,6 +125,7 @@ class Daemon {
   bool other_method_removed_ = false;
   std::string last_error_;
   std::uint32_t generation_ = 0;
+  std::chrono::steady_clock::time_point began_;  // to follow what was read or heard
 
   std::optional<EventLoop> loop_;
   std::optional<Netlink> netlink_;

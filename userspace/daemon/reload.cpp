@@ -65,6 +65,7 @@ void Daemon::Reload() {
 }
 
 Result<> Daemon::Adopt(model::Config config) {
+  began_ = std::chrono::steady_clock::now();
   auto host = LookAtHost(config);
   if (!host) return std::unexpected(std::move(host).error());
   auto previous = applier_->Subnets();
