@@ -56,7 +56,7 @@ void AddSources(Dice& dice, const ServicePort& called, Ipvs& ipvs) {
 }
 
 void AddLoadBalancer(Dice& dice, const ServicePort& called, Ipvs& ipvs) {
-  if (dice.Chance(95)) ipvs.load_balancer_ips.push_back(called);
+  if (dice.Chance(85)) ipvs.load_balancer_ips.push_back(called);
   if (dice.Chance(30)) ipvs.local_load_balancer_ips.push_back(called);
   if (!dice.Chance(60)) return;
   ipvs.load_balancer_firewall.push_back(called);
@@ -148,6 +148,11 @@ Call GenerateIpvsCall(Dice& dice, Family family, const Config& config) {
   const ServicePort called = dice.Pick(AllCalled(dice, family, ipvs));
   Call call = CallOfAnyPod(dice, family);
   if (dice.Chance(60)) call = {Place::kOutside, AnyOutsideHost(dice, family), {}};
+  if (!ipvs.source_ips.empty() && dice.Chance(20)) {
+    const Address source = dice.Pick(ipvs.source_ips).source;
+    if (source.family() == family)
+      call = {PlaceOf(family, source.ToString()), source.ToString(), {}};
+  }
   call.dst = called.address.ToString();
   call.protocol = called.protocol;
   call.dport = called.port;

@@ -2,6 +2,8 @@
 //
 // loadBalancerSourceRanges in kube-proxy's IPVS mode: KUBE-LOAD-BALANCER-FW and who may call, as
 // v1.30 asks them in its filter table and as v1.24 did in nat.
+#include <chrono>
+
 #include "tests/oracle/ipvs_fixture.h"
 
 namespace natrix::oracle {
@@ -191,6 +193,32 @@ TEST_P(IpvsRanges, AConversationThatGoesOn) {
       EXPECT_TRUE(Vanishes(exchange_));
     else
       EXPECT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, through(), true}));
+  }
+}
+
+// Packets that take the short cut pass ingress by, until one of them has to show that the way is
+// right: every 5 seconds.
+TEST_P(IpvsRanges, AConversationThatTakesTheShortCut) {
+  Guard(FirewallBy::kFilter);
+  Apply();
+  const PacketSpec first = CallBy(NX_L4_TCP, cast().pod1, through());
+  Converses(Place::kPod1, first, {Place::kOutside, cast().node, through(), true});
+  PacketSpec next = first;
+  next.tcp_flags = kAck;
+  exchange_.Send(Place::kPod1, next);
+  ASSERT_TRUE(Arrives(exchange_, {Place::kOutside, cast().node, through(), true}));
+
+  ipvs().source_ips.clear();
+  Apply();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  do {
+    exchange_.Send(Place::kPod1, next);
+    ASSERT_TRUE(exchange_.last().left.empty());
+  } while (!exchange_.last().right.empty() && std::chrono::steady_clock::now() < deadline);
+  ASSERT_TRUE(exchange_.last().right.empty());
+  for (int i = 0; i < 3; ++i) {
+    exchange_.Send(Place::kPod1, next);
+    EXPECT_TRUE(exchange_.last().right.empty());
   }
 }
 
