@@ -128,7 +128,7 @@ static __always_inline bool asks_port(const struct nx_pkt *pkt,
 {
 	struct nx_config *config = config_of(pkt->side);
 
-	return to.floating_ip || is_services(pkt, to) ||
+	return to.floating_ip || is_services(pkt, to) || stage_localnet(pkt) ||
 	       (config && config->ranges != NX_RANGES_NONE && has_ranges(pkt));
 }
 
@@ -257,6 +257,8 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);
 	handoff_count(skb, from, to);
+	if (stage_localnet(pkt))
+		return nx_drop(pkt, NX_R_LOCALNET);
 	if (!pkt->ports_known)
 		return ingress_orphan(skb, pkt, to);
 	if (pkt->ext_overflow && asks_port(pkt, to))

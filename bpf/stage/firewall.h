@@ -62,6 +62,24 @@ static __always_inline bool stage_firewall_out(const struct __sk_buff *skb,
 	       pkt->reason != NX_R_VLAN && is_marked_drop(skb);
 }
 
+/* filter KUBE-FIREWALL where NodePorts are at 127.0.0.1, too: kube-proxy has set
+ * route_localnet for them, and whoever is on the same wire could call what
+ * listens there (CVE-2020-8558).  Of packets that belong to no flow.
+ *
+ *   reads    pkt->tuple, ->v6, ->side
+ *   maps     nx_config (lookup)
+ *   returns  whether it is to be dropped
+ */
+static __always_inline bool stage_localnet(const struct nx_pkt *pkt)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return !pkt->v6 && is_loopback(&pkt->tuple.dst, 0) &&
+	       !is_loopback(&pkt->tuple.src, 0) && config &&
+	       config->services == NX_ASK_SERVICES &&
+	       config->localhost_node_ports;
+}
+
 /* filter KUBE-PROXY-FIREWALL, which INPUT and FORWARD ask: sources that may not
  * call a load balancer's IP that IPVS serves (facts/kube-proxy-calico.md 1.4).
  * Every packet, not only a first one, by where it goes after translation.
