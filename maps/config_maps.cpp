@@ -23,6 +23,8 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
   auto ports_right = open.Open<HashMapView<nx_port_key, nx_port_member>>("nx_ports_right");
   auto loop_left = open.Open<HashMapView<nx_loop_key, nx_loop>>("nx_loop_left");
   auto loop_right = open.Open<HashMapView<nx_loop_key, nx_loop>>("nx_loop_right");
+  auto range_left = open.Open<LpmMapView<nx_range_key, nx_range>>("nx_range_left");
+  auto range_right = open.Open<LpmMapView<nx_range_key, nx_range>>("nx_range_right");
   auto service_left = open.Open<HashMapView<nx_service_key, nx_service>>("nx_service_left");
   auto service_right = open.Open<HashMapView<nx_service_key, nx_service>>("nx_service_right");
   auto backend_left = open.Open<HashMapView<nx_backend_key, nx_backend_block>>("nx_backend_left");
@@ -47,6 +49,7 @@ Result<ConfigMaps> ConfigMaps::Open(const FdOf& fd_of) {
                     .policy = {*policy_left, *policy_right},
                     .ports = {*ports_left, *ports_right},
                     .loop = {*loop_left, *loop_right},
+                    .range = {*range_left, *range_right},
                     .service = {*service_left, *service_right},
                     .backend = {*backend_left, *backend_right},
                     .table = {*table_left, *table_right},

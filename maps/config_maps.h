@@ -31,6 +31,7 @@ struct ConfigMaps {
   std::array<LpmMapView<nx_policy_key, nx_policy>, 2> policy;
   std::array<HashMapView<nx_port_key, nx_port_member>, 2> ports;
   std::array<HashMapView<nx_loop_key, nx_loop>, 2> loop;
+  std::array<LpmMapView<nx_range_key, nx_range>, 2> range;
   std::array<HashMapView<nx_service_key, nx_service>, 2> service;
   std::array<HashMapView<nx_backend_key, nx_backend_block>, 2> backend;
   std::array<HashMapView<nx_table_key, nx_table>, 2> table;

@@ -27,6 +27,12 @@ ingress_known(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow)
 	struct nx_addr dst = flow->dst;
 	__be16 dport = flow->dport;
 
+	if (flow->role == NX_ROLE_MIDDLE) {
+		dst = pkt->tuple.dst;
+		dport = pkt->tuple.dport;
+	}
+	if (stage_ranges(pkt, pkt->side, &dst, dport))
+		return nx_drop(pkt, NX_R_SOURCE_RANGE);
 	if (flow->role == NX_ROLE_MIDDLE)
 		return nx_pass(pkt, NX_R_FLOW_KEPT);
 	gateway_of_flow(pkt, flow);
@@ -114,6 +120,18 @@ static __always_inline bool is_services(const struct nx_pkt *pkt,
 	return to.services && config && config->services == NX_ASK_SERVICES;
 }
 
+/* Whether a port must be known where a packet goes.  The kernel finds it, and
+ * IPVS would serve who may not call.
+ */
+static __always_inline bool asks_port(const struct nx_pkt *pkt,
+				      struct nx_net to)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return to.floating_ip || is_services(pkt, to) || stage_localnet(pkt) ||
+	       (config && config->ranges != NX_RANGES_NONE && has_ranges(pkt));
+}
+
 /* A later fragment whose first one was not seen: nobody knows its ports, but
  * a floating IP asks for none.
  */
@@ -151,7 +169,8 @@ ingress_late(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 }
 
 /* Without its ports nobody can tell whether it begins a flow, or is an answer;
- * to a floating IP or a Service it would leave as it came, past the pod.
+ * to a floating IP or a Service it would leave as it came, past the pod or the
+ * source ranges.
  */
 NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
 {
@@ -161,9 +180,7 @@ NX_GLOBAL int ingress_headless(struct nx_pkt *pkt)
 		return NX_PASS;
 	pkt->side = config_side();
 	to = net_of(pkt->side, &pkt->tuple.dst);
-	return to.floating_ip || is_services(pkt, to) ?
-		       nx_drop(pkt, NX_R_HEADLESS) :
-		       NX_PASS;
+	return asks_port(pkt, to) ? nx_drop(pkt, NX_R_HEADLESS) : NX_PASS;
 }
 
 /* The short cut passes by what counts for subnets at egress. */
@@ -222,9 +239,9 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 			return ingress_sent(skb, pkt, established, v);
 	}
 	if (flow) {
+		pkt->side = config_side();
 		if (!(flow->flags & NX_FLOW_UNDECIDED))
 			return ingress_known(skb, pkt, flow);
-		pkt->side = config_side();
 		if (!ingress_undecided(pkt, flow)) {
 			if (flow->flags & NX_FLOW_MASQUERADE &&
 			    flow->role == NX_ROLE_ORIGINAL)
@@ -240,12 +257,17 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);
 	handoff_count(skb, from, to);
+	if (stage_localnet(pkt))
+		return nx_drop(pkt, NX_R_LOCALNET);
 	if (!pkt->ports_known)
 		return ingress_orphan(skb, pkt, to);
-	if (pkt->ext_overflow && (to.floating_ip || is_services(pkt, to)))
+	if (pkt->ext_overflow && asks_port(pkt, to))
 		return nx_drop(pkt, NX_R_EXT_CHAIN);
 	if (pkt->opens == NX_OPENS_NOTHING || pkt->ext_overflow)
-		return ingress_late(skb, pkt, from);
+		return stage_ranges(pkt, pkt->side, &pkt->tuple.dst,
+				    pkt->tuple.dport) ?
+			       nx_drop(pkt, NX_R_SOURCE_RANGE) :
+			       ingress_late(skb, pkt, from);
 	v = ingress_dnat(skb, pkt, stage_dnat(pkt, to), NX_R_FIP_DNAT);
 	if (v != NX_CONTINUE)
 		return v;
@@ -256,13 +278,17 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	handoff_marked(skb, pkt, mark);
 	flow = accepted ? NULL : stage_service(skb, pkt, from);
 	v = ingress_dnat(skb, pkt, flow, pkt->reason);
+	if (v == NX_CONTINUE &&
+	    stage_ranges(pkt, pkt->side, &pkt->tuple.dst, pkt->tuple.dport))
+		return nx_drop(pkt, NX_R_SOURCE_RANGE);
+	/* Dropped by ingress(), and as new when it is sent again. */
+	if (v == NX_CONTINUE && stage_firewall_in(skb, pkt))
+		return NX_PASS;
 	if (v == NX_CONTINUE)
 		v = stage_reject(skb, pkt, to, from_pod);
 	if (v != NX_CONTINUE)
 		return v;
-	/* Last: what is refused must be as new when it is sent again. */
-	if (!stage_firewall_in(skb, pkt))
-		stage_local(pkt, from, to);
+	stage_local(pkt, from, to);
 	if (ingress_is_stranger(pkt, from, to))
 		handoff_stranger(skb, pkt);
 	return NX_PASS;

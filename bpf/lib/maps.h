@@ -122,6 +122,15 @@ struct nx_loop_hash {
 	__type(value, struct nx_loop);
 } nx_loop_left SEC(".maps"), nx_loop_right SEC(".maps");
 
+/* Who may call load balancers' IPs that IPVS serves, left and right. */
+struct nx_range_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NX_MAX_RANGES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nx_range_key);
+	__type(value, struct nx_range);
+} nx_range_left SEC(".maps"), nx_range_right SEC(".maps");
+
 /* Addresses that Services are called at, left and right. */
 struct nx_service_hash {
 	__uint(type, BPF_MAP_TYPE_HASH);

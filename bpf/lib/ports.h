@@ -56,6 +56,51 @@ NX_GLOBAL int is_loop_back(const struct nx_pkt *pkt)
 			       !!bpf_map_lookup_elem(&nx_loop_left, &key);
 }
 
+static __always_inline bool has_range(__u32 side,
+				      const struct nx_range_key *key)
+{
+	return side & 1 ? !!bpf_map_lookup_elem(&nx_range_right, key) :
+			  !!bpf_map_lookup_elem(&nx_range_left, key);
+}
+
+/* Whether who sends a packet may not call where it goes: KUBE-LOAD-BALANCER-FW
+ * holds that, and neither set of sources the sender.
+ */
+NX_GLOBAL int is_out_of_range(const struct nx_pkt *pkt, __u32 side,
+			      const struct nx_addr *dst, __u32 dport)
+{
+	struct nx_range_key key = { .length = NX_RANGE_KEY_BITS + 128 };
+	struct nx_port_key called = {};
+
+	if (!pkt || !dst)
+		return 0;
+	called.addr = *dst;
+	called.port = dport;
+	called.proto = pkt->tuple.proto;
+	if (!(sets_of(side, &called) & NX_IN_LOAD_BALANCER_FW))
+		return 0;
+	key.dst = called.addr;
+	key.port = called.port;
+	key.proto = called.proto;
+	key.src = pkt->tuple.src;
+	key.set = NX_RANGE_CIDR;
+	if (has_range(side, &key))
+		return 0;
+	key.set = NX_RANGE_IP;
+	return !has_range(side, &key);
+}
+
+/* Whether only some may call one of an address' ports. */
+NX_GLOBAL int has_ranges(const struct nx_pkt *pkt)
+{
+	struct nx_port_key any = {};
+
+	if (!pkt)
+		return 0;
+	any.addr = pkt->tuple.dst;
+	return !!(sets_of(pkt->side, &any) & NX_IN_LOAD_BALANCER_FW);
+}
+
 /* Whether a call of a Service's address goes to a port that no Service has.
  * What has config->mark_masquerade is let through: the caller's to ask.
  */

@@ -8,6 +8,7 @@
 
 #include "bpf/lib/config.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/ports.h"
 
 /* KUBE-MARK-DROP: filter KUBE-FIREWALL, which INPUT and OUTPUT ask and FORWARD
  * does not, drops what has the mark (facts/kube-proxy-calico.md 1.2).  Every
@@ -59,4 +60,42 @@ static __always_inline bool stage_firewall_out(const struct __sk_buff *skb,
 {
 	return !skb->ingress_ifindex && pkt->reason != NX_R_NOT_IP &&
 	       pkt->reason != NX_R_VLAN && is_marked_drop(skb);
+}
+
+/* filter KUBE-FIREWALL where NodePorts are at 127.0.0.1, too: kube-proxy has set
+ * route_localnet for them, and whoever is on the same wire could call what
+ * listens there (CVE-2020-8558).  Of packets that belong to no flow.
+ *
+ *   reads    pkt->tuple, ->v6, ->side
+ *   maps     nx_config (lookup)
+ *   returns  whether it is to be dropped
+ */
+static __always_inline bool stage_localnet(const struct nx_pkt *pkt)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	return !pkt->v6 && is_loopback(&pkt->tuple.dst, 0) &&
+	       !is_loopback(&pkt->tuple.src, 0) && config &&
+	       config->services == NX_ASK_SERVICES &&
+	       config->localhost_node_ports;
+}
+
+/* filter KUBE-PROXY-FIREWALL, which INPUT and FORWARD ask: sources that may not
+ * call a load balancer's IP that IPVS serves (facts/kube-proxy-calico.md 1.4).
+ * Every packet, not only a first one, by where it goes after translation.
+ *
+ *   reads    pkt->tuple, ->error, ->ports_known, ->ext_overflow
+ *   maps     nx_config, nx_ports_left or nx_ports_right, nx_range_left or
+ *            nx_range_right (lookup)
+ *   returns  whether it is to be dropped
+ */
+static __always_inline bool stage_ranges(const struct nx_pkt *pkt, __u32 side,
+					 const struct nx_addr *dst,
+					 __be16 dport)
+{
+	struct nx_config *config = config_of(side);
+
+	return config && config->ranges == NX_RANGES_FILTER && !pkt->error &&
+	       pkt->ports_known && !pkt->ext_overflow &&
+	       is_out_of_range(pkt, side, dst, dport);
 }

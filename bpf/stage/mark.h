@@ -97,10 +97,14 @@ static __always_inline bool asks_cluster_ip(struct __sk_buff *skb,
  * masquerade; IPVS itself gives the destination, behind this hook.
  *
  *   reads    pkt->tuple, ->side; membership of the source
- *   writes   skb->mark under mark_masquerade, pkt->reason
- *   maps     nx_config, nx_local, nx_device, nx_ports_left or nx_ports_right
+ *   writes   skb->mark under mark_masquerade and mark_drop, pkt->reason
+ *   maps     nx_config, nx_local, nx_device, nx_ports_left or nx_ports_right,
+ *            nx_range_left or nx_range_right
  *   returns  1  ACCEPT: no chain behind it is asked, as those of host ports
  *            0  else
+ *
+ * Before kube-proxy v1.25 KUBE-LOAD-BALANCER marked who may not call, to be
+ * dropped by stage/firewall.h.
  *
  * The conditions of KUBE-EXTERNAL-IP's two ACCEPTs make no difference here:
  * what meets neither is no local destination, and host ports are.
@@ -125,6 +129,9 @@ NX_GLOBAL int mark_kube(struct __sk_buff *skb, struct nx_pkt *pkt,
 		skb->mark |= config->mark_masquerade;
 		pkt->reason = NX_R_MARKED;
 	}
+	if (config->ranges == NX_RANGES_MARK && sets & NX_IN_LOAD_BALANCER &&
+	    is_out_of_range(pkt, pkt->side, &pkt->tuple.dst, pkt->tuple.dport))
+		skb->mark |= config->mark_drop;
 	return !!(sets & (NX_IN_CLUSTER_IP | NX_IN_LOAD_BALANCER |
 			  NX_IN_EXTERNAL_IP | NX_IN_EXTERNAL_IP_LOCAL));
 }

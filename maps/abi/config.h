@@ -24,6 +24,13 @@ enum nx_port_choice {
 	NX_PORT_RANDOM, /* never the original one (--random-fully) */
 } __attribute__((packed));
 
+/* How kube-proxy in IPVS mode drops who may not call a load balancer's IP. */
+enum nx_ranges {
+	NX_RANGES_NONE,	  /* KUBE-LOAD-BALANCER-FW is empty */
+	NX_RANGES_FILTER, /* by filter KUBE-PROXY-FIREWALL */
+	NX_RANGES_MARK,	  /* nat KUBE-FIREWALL marks: mark_drop */
+} __attribute__((packed));
+
 /* Who is called at nx_service's addresses. */
 #define NX_ASK_SERVICES 1   /* Services, and perhaps host ports */
 #define NX_ASK_HOST_PORTS 2 /* host ports only, or networks' own flows */
@@ -55,7 +62,7 @@ struct nx_config {
 	enum nx_sockets sockets;   /* whose calls of Services are theirs */
 	__u8 networks;		   /* 1: Docker has bridges: nx_device.bridge */
 	__u8 loop_back;		   /* 1: nx_loop has members */
-	__u8 pad;
+	enum nx_ranges ranges;
 	__u32 mark_host_port; /* 0x2000, as CNI portmap's */
 	__u32 mark_drop;      /* 0x8000, as kubelet's; 0: nobody drops by it */
 };

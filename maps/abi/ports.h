@@ -17,6 +17,7 @@ enum nx_port_sets {
 	NX_IN_LOAD_BALANCER_LOCAL = 16,
 	NX_IN_NODE_PORT = 32, /* TCP and UDP: without address; SCTP: with */
 	NX_IN_NODE_PORT_LOCAL = 64,
+	NX_IN_LOAD_BALANCER_FW = 128,
 } __attribute__((packed));
 
 /* What ipset calls them, behind KUBE- or KUBE-6-, up to 31 characters.  Of type hash:ip,port:
@@ -28,6 +29,7 @@ enum nx_port_sets {
 	X(NX_IN_EXTERNAL_IP_LOCAL, "EXTERNAL-IP-LOCAL")     \
 	X(NX_IN_LOAD_BALANCER, "LOAD-BALANCER")             \
 	X(NX_IN_LOAD_BALANCER_LOCAL, "LOAD-BALANCER-LOCAL") \
+	X(NX_IN_LOAD_BALANCER_FW, "LOAD-BALANCER-FW")       \
 	X(NX_IN_NODE_PORT, "NODE-PORT-SCTP-HASH")           \
 	X(NX_IN_NODE_PORT_LOCAL, "NODE-PORT-LOCAL-SCTP-HASH")
 #define NX_BARE_PORT_SETS(X)                                       \
@@ -38,7 +40,7 @@ enum nx_port_sets {
 
 struct nx_port_key {
 	struct nx_addr addr; /* all 0 of a port without address */
-	__be16 port;
+	__be16 port; /* 0, and proto: any; only NX_IN_LOAD_BALANCER_FW */
 	enum nx_l4 proto;
 	__u8 pad;
 };
@@ -72,3 +74,36 @@ struct nx_loop {
 NX_ABI_SIZE(nx_loop, 1);
 
 #define NX_MAX_LOOPS 65536
+
+/* Who may call what is in KUBE-LOAD-BALANCER-FW, two sets that are asked
+ * dst,dst,src.  Maps `nx_range_left` and `nx_range_right`, LPM tries; nobody
+ * asks while nx_config.ranges is 0.  Reader: bpf/lib/ports.h.
+ */
+enum nx_range_set {
+	NX_RANGE_CIDR,
+	NX_RANGE_IP, /* prefixes of full length */
+} __attribute__((packed));
+
+/* X(enumerator, name, ipset's type) */
+#define NX_RANGE_SETS(X)                                                  \
+	X(NX_RANGE_CIDR, "LOAD-BALANCER-SOURCE-CIDR", "hash:ip,port,net") \
+	X(NX_RANGE_IP, "LOAD-BALANCER-SOURCE-IP", "hash:ip,port,ip")
+
+struct nx_range_key {
+	__u32 length; /* NX_RANGE_KEY_BITS and the source's prefix */
+	struct nx_addr dst;
+	__be16 port;
+	enum nx_l4 proto;
+	enum nx_range_set set;
+	struct nx_addr src;
+};
+NX_ABI_SIZE(nx_range_key, 40);
+NX_ABI_FIELD(nx_range_key, src, 24);
+#define NX_RANGE_KEY_BITS 160 /* all between `length` and `src` */
+
+struct nx_range {
+	__u8 present; /* 1 */
+};
+NX_ABI_SIZE(nx_range, 1);
+
+#define NX_MAX_RANGES 65536

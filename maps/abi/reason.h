@@ -93,7 +93,9 @@
 	X(NX_R_XDP_SENT, 58, TRANSLATE,                                        \
 	  "known flow, sent by XDP to its output device")                      \
 	X(NX_R_XDP_MALFORMED, 59, DROP,                                        \
-	  "IP header impossible, or the packet cut short: dropped by XDP")
+	  "IP header impossible, or the packet cut short: dropped by XDP")     \
+	X(NX_R_LOCALNET, 60, DROP,                                             \
+	  "to this node's 127.0.0.0/8 from another host")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -173,6 +173,7 @@ void Datapath::Apply() {
   Clear(maps.nx_policy_left, sizeof(nx_policy_key));
   Clear(maps.nx_ports_left, sizeof(nx_port_key));
   Clear(maps.nx_loop_left, sizeof(nx_loop_key));
+  Clear(maps.nx_range_left, sizeof(nx_range_key));
   Clear(maps.nx_service_left, sizeof(nx_service_key));
   Clear(maps.nx_backend_left, sizeof(nx_backend_key));
   Clear(maps.nx_table_left, sizeof(nx_table_key));
@@ -185,6 +186,7 @@ void Datapath::Apply() {
   Fill(maps.nx_policy_left, wanted.policy.All());
   Fill(maps.nx_ports_left, wanted.ports);
   Fill(maps.nx_loop_left, wanted.loop);
+  Fill(maps.nx_range_left, wanted.range);
   Fill(maps.nx_service_left, wanted.services->AllServices());
   Fill(maps.nx_backend_left, wanted.services->AllBackends());
   Fill(maps.nx_table_left, wanted.services->AllTables());

@@ -63,6 +63,63 @@ TEST_P(Ipvs, WithoutKubeOvnThereIsNoMarkForLocalPolicy) {
   EXPECT_EQ(Run(Hook::kUplinkIn, call).mark, 0U);
 }
 
+class IpvsRanges : public Ipvs {
+ protected:
+  void SetUp() override {
+    Ipvs::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    config.marks.drop = kDrop;
+    Guard(model::FirewallBy::kFilter);
+  }
+  // What the node's own address is called at, and another one; web may call.
+  void Guard(model::FirewallBy by) {
+    model::Ipvs& ipvs = *config.ipvs;
+    ipvs.firewall_by = by;
+    ipvs.load_balancer_ips = {At(cast().node, 80), At(cast().node, 53, NX_L4_UDP),
+                              At(cast().service, 80)};
+    ipvs.load_balancer_firewall = ipvs.load_balancer_ips;
+    ipvs.source_cidrs.clear();
+    for (const model::ServicePort& called : ipvs.load_balancer_ips)
+      ipvs.source_cidrs.push_back({called, model::Prefix::Of(At(cast().web, 1).address)});
+    Apply();
+  }
+};
+NATRIX_BOTH_FAMILIES(IpvsRanges);
+
+TEST_P(IpvsRanges, HaveAReasonAndLeaveNothingBehind) {
+  EXPECT_THAT(Run(Hook::kUplinkIn, Tcp(cast().other_node, cast().service)),
+              DroppedFor(NX_R_SOURCE_RANGE));
+  EXPECT_THAT(Run(Hook::kUplinkIn, Tcp(cast().other_node, cast().node)),
+              DroppedFor(NX_R_SOURCE_RANGE));
+  EXPECT_EQ(CountEmbryos(), 0U);
+  EXPECT_FALSE(Run(Hook::kUplinkIn, Tcp(cast().web, cast().service)).dropped);
+  EXPECT_FALSE(Run(Hook::kUplinkIn, Tcp(cast().web, cast().node)).dropped);
+}
+
+TEST_P(IpvsRanges, ByAMarkItIsTheMarksReason) {
+  Guard(model::FirewallBy::kMark);
+  EXPECT_EQ(Run(Hook::kUplinkIn, Tcp(cast().other_node, cast().service)).mark, kMasquerade | kDrop);
+  EXPECT_EQ(Run(Hook::kUplinkIn, Tcp(cast().web, cast().service)).mark, kMasquerade);
+  EXPECT_THAT(Run(Hook::kUplinkIn, Tcp(cast().other_node, cast().node)),
+              DroppedFor(NX_R_MARK_DROP));
+  EXPECT_EQ(CountEmbryos(), 0U);
+}
+
+// The header that says which port is called comes in two fragments; the kernel puts it together.
+TEST_P(IpvsRanges, NobodyHidesThePort) {
+  PacketSpec call = Tcp(cast().other_node, cast().service);
+  call.payload = 64;
+  call.fragment = 8;
+  const Bytes first = Build(call, {"02:00:00:00:00:01", "00:00:00:00:00:00"}).at(0);
+  for (const auto by : {model::FirewallBy::kFilter, model::FirewallBy::kMark}) {
+    Guard(by);
+    EXPECT_THAT(Run(Hook::kUplinkIn, first), DroppedFor(NX_R_HEADLESS));
+  }
+  config.ipvs->load_balancer_firewall.clear();
+  Apply();
+  EXPECT_FALSE(Run(Hook::kUplinkIn, first).dropped);
+}
+
 class MarkDrop : public Datapath {
  protected:
   void SetUp() override {

@@ -74,6 +74,13 @@ TEST_P(Services, NodePortAtTheNodesAddressesOnly) {
 // CVE-2020-8558
 TEST_P(Services, NothingOnTheWireCallsANodePortOfTheLoopbackDevice) {
   const Address loopback = Ip(v6() ? "::1" : "127.0.0.1");
+  if (!v6()) {
+    for (const char* from : {cast().web, cast().pod})
+      EXPECT_THAT(Call(from, "127.0.0.1", 30080), DroppedFor(NX_R_LOCALNET));
+  }
+  // Nobody is protected where kube-proxy has no need of route_localnet.
+  config.kube_proxy.localhost_node_ports = false;
+  Apply();
   const nx_local local{.ifindex = 1};
   ASSERT_EQ(
       bpf_map_update_elem(bpf_map__fd(skel()->maps.nx_local), &loopback.bytes, &local, BPF_ANY), 0);

@@ -45,6 +45,10 @@ constexpr const char* kIpvs = R"(ipvs:
   nodePortsUDP: ["30053-30054"]
   nodePortsSCTP: ["172.18.0.3,sctp:30038", "fd00:172:18::3,sctp:30038"]
   localNodePortsSCTP: ["fd00:172:18::3,sctp:30039"]
+  loadBalancerFirewall: ["203.0.113.80,tcp:80", "2001:db8:113::80,udp:53"]
+  loadBalancerSourceCIDRs: ["203.0.113.80,tcp:80,10.16.0.9/14", "203.0.113.80,tcp:80,8.8.8.8",
+    "203.0.113.80,sctp:9,0.0.0.0/0", "2001:db8:113::80,udp:53,fd00:10:11::/64"]
+  loadBalancerSourceIPs: ["203.0.113.80,tcp:80,10.32.0.1"]
   loopBack: ["10.0.11.7,tcp:8080,10.0.11.7", "fd00:10:11::7,udp:53,fd00:10:11::7"]
 )";
 
@@ -131,6 +135,15 @@ TEST_F(SetsTest, KubeProxysAreThereInIpvsModeOnly) {
   EXPECT_THAT(Members("KUBE-6-NODE-PORT-LOCAL-SCTP-HAS"), ElementsAre("fd00:172:18::3,sctp:30039"));
   EXPECT_THAT(Members("KUBE-LOOP-BACK"), ElementsAre("10.0.11.7,tcp:8080,10.0.11.7"));
   EXPECT_THAT(Members("KUBE-6-LOOP-BACK"), ElementsAre("fd00:10:11::7,udp:53,fd00:10:11::7"));
+  EXPECT_THAT(Members("KUBE-LOAD-BALANCER-FW"), ElementsAre("203.0.113.80,tcp:80"));
+  EXPECT_THAT(Members("KUBE-6-LOAD-BALANCER-FW"), ElementsAre("2001:db8:113::80,udp:53"));
+  EXPECT_THAT(Members("KUBE-LOAD-BALANCER-SOURCE-CIDR"),
+              ElementsAre("203.0.113.80,tcp:80,8.8.8.8/32", "203.0.113.80,tcp:80,10.16.0.0/14",
+                          "203.0.113.80,sctp:9,0.0.0.0/0"));
+  EXPECT_THAT(Members("KUBE-6-LOAD-BALANCER-SOURCE-CID"),
+              ElementsAre("2001:db8:113::80,udp:53,fd00:10:11::/64"));
+  EXPECT_THAT(Members("KUBE-LOAD-BALANCER-SOURCE-IP"),
+              ElementsAre("203.0.113.80,tcp:80,10.32.0.1"));
 
   WriteFile(kSubnets);
   Reload(daemon);
@@ -217,6 +230,16 @@ TEST_F(SetsTest, AnswerAsIpsetDoes) {
       for (const char* loop : {"10.0.11.7,tcp:8080,10.0.11.7", "10.0.11.7,8080,10.0.11.7",
                                "10.0.11.7,udp:8080,10.0.11.7", "10.0.11.7,tcp:8080,10.0.11.8"})
         compare(name, loop);
+    if (name == "KUBE-LOAD-BALANCER-SOURCE-CIDR")
+      for (const char* call : {"203.0.113.80,tcp:80,10.17.0.1", "203.0.113.80,tcp:80,10.20.0.1",
+                               "203.0.113.80,80,8.8.8.8", "203.0.113.80,udp:80,8.8.8.8",
+                               "203.0.113.80,tcp:80,10.32.0.1", "203.0.113.80,sctp:9,192.0.2.1"})
+        compare(name, call);
+    if (name == "KUBE-LOAD-BALANCER-SOURCE-IP")
+      for (const char* call : {"203.0.113.80,tcp:80,10.32.0.1", "203.0.113.80,tcp:80,10.17.0.1"})
+        compare(name, call);
+    if (name == "KUBE-LOAD-BALANCER-FW")
+      for (const char* call : {"203.0.113.80,tcp:80", "203.0.113.80,tcp:81"}) compare(name, call);
     if (name.ends_with("-TCP") || name.ends_with("-UDP"))
       for (const char* port : {"30080", "30101", "30103", "30053"}) compare(name, port);
   }
@@ -250,6 +273,7 @@ TEST_F(SetsTest, WhatIsNoMemberOfSuchASetIsAMistake) {
   EXPECT_EQ(status("KUBE-LOOP-BACK", "10.0.11.7,tcp:8080"), 2);
   EXPECT_EQ(status("KUBE-LOOP-BACK", "10.0.11.7"), 2);
   EXPECT_EQ(status("KUBE-LOOP-BACK", ""), 2);
+  EXPECT_EQ(status("KUBE-LOAD-BALANCER-SOURCE-CIDR", "203.0.113.80,tcp:80"), 2);
   // Of the other family: a good question, and no.
   EXPECT_EQ(status("ovn40natpr-418e79269dc5-src", "fd00:10:11::7"), 1);
   EXPECT_EQ(status("KUBE-CLUSTER-IP", "fd00:10:96::a,udp:53"), 1);

@@ -58,13 +58,6 @@ std::vector<model::FloatingIp> FloatingOf(const model::Config& config, Family fa
   return found;
 }
 
-Place PlaceOf(Family family, const std::string& address) {
-  for (int subnet = 0; subnet < kSubnets; ++subnet)
-    for (const Place pod : {Place::kPod1, Place::kPod2, Place::kPod3})
-      if (PodAddress(family, pod, subnet) == address) return pod;
-  return Place::kOutside;
-}
-
 std::uint32_t AnyMark(Dice& dice) {
   static const std::vector<std::uint32_t> kMarks{0,       0,       0x4000,  0x4000,    0x80000,
                                                  0x80000, 0x84000, 0x90001, 0x90002,   0x90003,
@@ -156,6 +149,13 @@ Call WholeCall(Dice& dice, Family family, const model::Config& config) {
 }
 
 }  // namespace
+
+Place PlaceOf(Family family, const std::string& address) {
+  for (int subnet = 0; subnet < kSubnets; ++subnet)
+    for (const Place pod : {Place::kPod1, Place::kPod2, Place::kPod3})
+      if (PodAddress(family, pod, subnet) == address) return pod;
+  return Place::kOutside;
+}
 
 std::string AnyOutsideHost(Dice& dice, Family family) { return OutsideHost(dice, family); }
 

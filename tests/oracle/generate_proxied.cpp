@@ -187,7 +187,9 @@ Config GenerateProxied(Dice& dice) {
   for (const Family family : kFamilies)
     config.node.addresses.push_back(AddressOf(CastOf(family).node));
   AddProxy(dice, config.kube_proxy);
-  const std::uint32_t count = dice.Between(1, 12);
+  const bool ipvs = dice.Chance(30);
+  if (ipvs) AddIpvsSets(dice, config);
+  const std::uint32_t count = ipvs ? 0 : dice.Between(1, 12);
   for (std::uint32_t i = 0; i < count; ++i)
     config.services.push_back(AnyService(dice, 20 + i, with_kube_ovn));
   const config::Loaded loaded = config::LoadText("generated", YamlText(config));

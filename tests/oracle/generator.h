@@ -53,7 +53,8 @@ Call GenerateCall(Dice& dice, Family family, const model::Config& config, Scope 
 // What kube-proxy would load beside it, for the suite kube-ovn-services; and calls of that.
 std::vector<ServiceRule> GenerateServices(Dice& dice, Family family, const model::Config& config);
 Call GenerateServiceCall(Dice& dice, Family family, const std::vector<ServiceRule>& rules);
-// Services that kube-proxy does on the left and natrix on the right: the suite services.  Left out:
+// Services that kube-proxy does on the left and natrix on the right, or its sets of IPVS mode: the
+// suite services.  Left out:
 // Services with several endpoints to choose from, the node's own processes as clients, and other
 // ports of SCTP's endpoints than the Service's.
 model::Config GenerateProxied(Dice& dice);
@@ -66,6 +67,11 @@ Call GenerateHostPortCall(Dice& dice, Family family, const model::Config& config
 // suite calico, with calls that GenerateCall makes and some that are more to the point.
 model::Config GenerateCalico(Dice& dice);
 Call GenerateCalicoCall(Dice& dice, Family family, const model::Config& config);
+// kube-proxy's sets of IPVS mode, all of them, and calls that meet them.  IPVS itself is not there.
+void AddIpvsSets(Dice& dice, model::Config& config);
+Call GenerateIpvsCall(Dice& dice, Family family, const model::Config& config);
+// Where an address of a pod's is; else outside.
+Place PlaceOf(Family family, const std::string& address);
 // Addresses as GenerateCall chooses them.
 std::string AnyOutsideHost(Dice& dice, Family family);
 Call CallOfAnyPod(Dice& dice, Family family);

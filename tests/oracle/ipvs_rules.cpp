@@ -15,6 +15,7 @@ namespace {
 using model::LoopBack;
 using model::PortRange;
 using model::ServicePort;
+using model::SourceRange;
 
 const char* NameOf(nx_l4 protocol) {
   return protocol == NX_L4_TCP ? "tcp" : protocol == NX_L4_UDP ? "udp" : "sctp";
@@ -24,14 +25,21 @@ std::string ToText(const ServicePort& port) {
   return fmt::format("{},{}:{}", port.address.ToString(), NameOf(port.protocol), port.port);
 }
 
+// As ipset takes a prefix: one of no bits, which it refuses, in two.
+std::vector<std::string> Halves(const model::Prefix& prefix) {
+  if (prefix.length != 0) return {prefix.ToString()};
+  if (prefix.family() == Family::kIpv4) return {"0.0.0.0/1", "128.0.0.0/1"};
+  return {"::/1", "8000::/1"};
+}
+
 class Rules {
  public:
-  Rules(Table& nat, const Config& config, Family family)
-      : nat_(nat), config_(config), family_(family), sets_(IpvsSets(*config.ipvs, family)) {}
+  Rules(Table& table, const Config& config, Family family)
+      : table_(table), config_(config), family_(family), sets_(IpvsSets(*config.ipvs, family)) {}
 
   void AddServices() {
-    nat_.Add("KUBE-SERVICES",
-             fmt::format("-s {} -j RETURN", family_ == Family::kIpv4 ? "127.0.0.0/8" : "::1/128"));
+    table_.Add("KUBE-SERVICES", fmt::format("-s {} -j RETURN",
+                                            family_ == Family::kIpv4 ? "127.0.0.0/8" : "::1/128"));
     AddIf("LOAD-BALANCER", "KUBE-SERVICES", "dst,dst", "KUBE-LOAD-BALANCER");
     AddClusterIp();
     AddIf("EXTERNAL-IP", "KUBE-SERVICES", "dst,dst", "KUBE-MARK-MASQ");
@@ -40,7 +48,7 @@ class Rules {
             "dst,dst -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL", "ACCEPT");
       AddIf(set, "KUBE-SERVICES", "dst,dst -m addrtype --dst-type LOCAL", "ACCEPT");
     }
-    nat_.Add("KUBE-SERVICES", "-m addrtype --dst-type LOCAL -j KUBE-NODE-PORT");
+    table_.Add("KUBE-SERVICES", "-m addrtype --dst-type LOCAL -j KUBE-NODE-PORT");
     AddIf("CLUSTER-IP", "KUBE-SERVICES", "dst,dst", "ACCEPT");
     AddIf("LOAD-BALANCER", "KUBE-SERVICES", "dst,dst", "ACCEPT");
   }
@@ -56,13 +64,25 @@ class Rules {
   }
 
   void AddLoadBalancers() {
+    if (MarksSources()) {  // until v1.25
+      AddIf("LOAD-BALANCER-FW", "KUBE-LOAD-BALANCER", "dst,dst", "KUBE-FIREWALL");
+      AddSources("KUBE-FIREWALL");
+      table_.Add("KUBE-FIREWALL", "-j KUBE-MARK-DROP")
+          .Add("KUBE-MARK-DROP", fmt::format("-j MARK --or-mark {:#x}", config_.marks.drop));
+    }
     AddIf("LOAD-BALANCER-LOCAL", "KUBE-LOAD-BALANCER", "dst,dst", "RETURN");
-    nat_.Add("KUBE-LOAD-BALANCER", "-j KUBE-MARK-MASQ");
+    table_.Add("KUBE-LOAD-BALANCER", "-j KUBE-MARK-MASQ");
+  }
+
+  void AddSourceRanges() {
+    AddIf("LOAD-BALANCER-FW", "KUBE-PROXY-FIREWALL", "dst,dst", "KUBE-SOURCE-RANGES-FIREWALL");
+    AddSources("KUBE-SOURCE-RANGES-FIREWALL");
+    table_.Add("KUBE-SOURCE-RANGES-FIREWALL", "-j DROP");
   }
 
   void AddPostrouting() {
     AddIf("LOOP-BACK", "KUBE-POSTROUTING", "dst,dst,src", "MASQUERADE");
-    nat_.Add("KUBE-POSTROUTING", "-m mark ! --mark 0x4000/0x4000 -j RETURN")
+    table_.Add("KUBE-POSTROUTING", "-m mark ! --mark 0x4000/0x4000 -j RETURN")
         .Add("KUBE-POSTROUTING", "-j MARK --xor-mark 0x4000")
         .Add("KUBE-POSTROUTING",
              std::string("-j MASQUERADE") +
@@ -71,6 +91,11 @@ class Rules {
   }
 
  private:
+  bool MarksSources() const { return config_.ipvs->firewall_by == model::FirewallBy::kMark; }
+  void AddSources(const char* chain) {
+    for (const char* set : {"LOAD-BALANCER-SOURCE-CIDR", "LOAD-BALANCER-SOURCE-IP"})
+      AddIf(set, chain, "dst,dst,src", "RETURN");
+  }
   bool IsThere(std::string_view name) const {
     const std::string full = KubeProxySet(family_, name);
     return std::ranges::any_of(
@@ -79,8 +104,8 @@ class Rules {
   void AddIf(const std::string& set, const char* chain, const std::string& match,
              const char* target, const std::string& before = "") {
     if (IsThere(set))
-      nat_.Add(chain, fmt::format("{}-m set --match-set {} {} -j {}", before,
-                                  KubeProxySet(family_, set), match, target));
+      table_.Add(chain, fmt::format("{}-m set --match-set {} {} -j {}", before,
+                                    KubeProxySet(family_, set), match, target));
   }
   void AddClusterIp() {
     const std::string detector = LocalDetector(config_.kube_proxy, family_);
@@ -91,7 +116,7 @@ class Rules {
           "KUBE-MARK-MASQ");
   }
 
-  Table& nat_;
+  Table& table_;
   const Config& config_;
   Family family_;
   std::vector<IpvsSet> sets_;
@@ -111,6 +136,13 @@ class Sets {
     IpvsSet& set = New(name, "bitmap:port range 0-65535");
     for (const PortRange& range : ranges)
       set.members.push_back(fmt::format("{}-{}", range.first, range.last));
+  }
+  void Add(const char* name, const std::vector<SourceRange>& ranges) {
+    IpvsSet& set = New(name, "hash:ip,port,net");
+    for (const auto& [called, source] : ranges)
+      if (source.family() == family_)
+        for (const std::string& half : Halves(source))
+          set.members.push_back(ToText(called) + "," + half);
   }
   void Add(const char* name, const std::vector<LoopBack>& loops) {
     IpvsSet& set = New(name, "hash:ip,port,ip");
@@ -144,13 +176,17 @@ std::vector<IpvsSet> IpvsSets(const model::Ipvs& ipvs, Family family) {
   sets.Add("NODE-PORT-LOCAL-TCP", ipvs.local_ports_tcp);
   sets.Add("NODE-PORT-LOCAL-UDP", ipvs.local_ports_udp);
   sets.Add("NODE-PORT-LOCAL-SCTP-HASH", ipvs.local_ports_sctp);
+  sets.Add("LOAD-BALANCER-FW", ipvs.load_balancer_firewall);
+  sets.Add("LOAD-BALANCER-SOURCE-CIDR", ipvs.source_cidrs);
+  sets.Add("LOAD-BALANCER-SOURCE-IP", ipvs.source_ips);
   sets.Add("LOOP-BACK", ipvs.loop_back);
   return sets.Take();
 }
 
 void AddIpvsNat(Table& nat, const Config& config, Family family) {
-  for (const char* chain : {"KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-NODE-PORT",
-                            "KUBE-LOAD-BALANCER", "KUBE-MARK-MASQ"})
+  for (const char* chain :
+       {"KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-NODE-PORT", "KUBE-LOAD-BALANCER",
+        "KUBE-MARK-MASQ", "KUBE-FIREWALL", "KUBE-MARK-DROP"})
     nat.Chain(chain);
   for (const char* chain : {"OUTPUT", "PREROUTING"})
     nat.Add(chain, "-m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES");
@@ -161,6 +197,14 @@ void AddIpvsNat(Table& nat, const Config& config, Family family) {
   rules.AddNodePorts();
   rules.AddLoadBalancers();
   rules.AddPostrouting();
+}
+
+void AddIpvsFilter(Table& filter, const Config& config, Family family) {
+  if (config.ipvs->firewall_by == model::FirewallBy::kMark) return;
+  filter.Chain("KUBE-PROXY-FIREWALL").Chain("KUBE-SOURCE-RANGES-FIREWALL");
+  for (const char* chain : {"INPUT", "FORWARD"})
+    filter.Add(chain, "-m comment --comment \"kube-proxy firewall rules\" -j KUBE-PROXY-FIREWALL");
+  Rules(filter, config, family).AddSourceRanges();
 }
 
 void AddMarkDrop(Table& filter, const Config& config, bool has_chain) {

@@ -6,8 +6,9 @@
 #include "tests/oracle/rule_table.h"
 #include "userspace/model/config.h"
 
-// The helper rules and sets of kube-proxy v1.30 in IPVS mode, and kubelet's, read from their source
-// (pkg/proxy/ipvs/proxier.go, ipset.go; pkg/kubelet/kubelet_network_linux.go) and not from natrix'.
+// The helper rules and sets of kube-proxy v1.30 in IPVS mode, those of v1.24 about source ranges,
+// and kubelet's, read from their source (pkg/proxy/ipvs/proxier.go, ipset.go;
+// pkg/kubelet/kubelet_network_linux.go) and not from natrix'.
 namespace natrix::oracle {
 
 // One set of a configuration in one family.
@@ -20,6 +21,9 @@ std::vector<IpvsSet> IpvsSets(const model::Ipvs& ipvs, Family family);
 
 // Chains, jumps and rules, after what the table has already.  There are none for empty sets.
 void AddIpvsNat(Table& nat, const Config& config, Family family);
+
+// KUBE-PROXY-FIREWALL, which kube-proxy puts at the head of INPUT and FORWARD.
+void AddIpvsFilter(Table& filter, const Config& config, Family family);
 
 // KUBE-FIREWALL's drop of what is marked, into a table that may have the chain already.
 void AddMarkDrop(Table& filter, const Config& config, bool has_chain);

@@ -117,6 +117,8 @@ class Run {
     if (is_calico()) return GenerateCalicoCall(dice, family, nodes_.config());
     if (has_host_ports() && dice.Chance(75))
       return GenerateHostPortCall(dice, family, nodes_.config());
+    if (is_proxied() && nodes_.config().ipvs && dice.Chance(90))
+      return GenerateIpvsCall(dice, family, nodes_.config());
     if (is_proxied() && !nodes_.config().services.empty() && dice.Chance(85))
       return GenerateProxiedCall(dice, family, nodes_.config());
     if (with_services() && dice.Chance(60))

@@ -188,6 +188,11 @@ void AddGatewayCounters(Table& filter, const Config& config, Family family) {
 std::string FilterText(const Config& config, Family family) {
   Table filter("filter", family);
   for (const char* chain : {"INPUT", "FORWARD", "OUTPUT"}) filter.Policy(chain);
+  // kube-proxy and kubelet insert at the head, as Kube-OVN does, and here later.
+  if (config.ipvs) {
+    AddMarkDrop(filter, config, false);
+    AddIpvsFilter(filter, config, family);
+  }
   if (config.ipvs && HasKubeOvn(config))
     for (const char* chain : {"INPUT", "OUTPUT"})
       filter.Add(chain,
@@ -199,8 +204,9 @@ std::string FilterText(const Config& config, Family family) {
   for (const int port : {4789, 6081})
     filter.Add("OUTPUT",
                fmt::format("-p udp -m udp --dport {} -j MARK --set-xmark 0x0/0xffffffff", port));
-  if (!config.ipvs) AddKubeProxyFilter(filter, config, family);
-  AddMarkDrop(filter, config, !config.ipvs && HasKubeProxy(config));
+  if (config.ipvs) return filter.Text();
+  AddKubeProxyFilter(filter, config, family);
+  AddMarkDrop(filter, config, HasKubeProxy(config));
   return filter.Text();
 }
 

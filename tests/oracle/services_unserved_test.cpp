@@ -3,6 +3,7 @@
 // Services that nobody, or nobody on this node, serves: REJECT and DROP in KUBE-SERVICES and
 // KUBE-EXTERNAL-SERVICES.
 #include "tests/oracle/services_fixture.h"
+#include "tests/support/network.h"
 
 namespace natrix::oracle {
 namespace {
@@ -192,6 +193,32 @@ TEST_P(ServiceUnserved, ServedAgainItIsServed) {
 }
 
 // A port that only accepts health checks is the node's own.
+// CVE-2020-8558: kube-proxy has set route_localnet for NodePorts at 127.0.0.1, and KUBE-FIREWALL
+// keeps the wire away from what listens there.  At ::1 the kernel does.
+TEST_P(ServiceUnserved, TheWireDoesNotReachLocalhost) {
+  for (Side* side : {&nodes_.left(), &nodes_.right()})
+    support::Sysctl(side->scene.node(), "net/ipv4/conf/all/route_localnet", "1");
+  const bool v4 = family() == Family::kIpv4;
+  const std::string localhost = v4 ? "127.0.0.1" : "::1";
+  Serve(Everywhere({EndpointIn(Place::kPod1)}));
+  for (const Caller& caller : Callers())
+    for (const nx_l4 protocol : {NX_L4_TCP, NX_L4_UDP, NX_L4_SCTP}) {
+      exchange_.Send(caller.place, To(protocol, caller, localhost, 10249));
+      EXPECT_TRUE(Vanishes(exchange_));
+    }
+  PacketSpec middle = To(NX_L4_TCP, Callers()[1], localhost, 10249);
+  middle.tcp_flags = support::kRst;
+  exchange_.Send(Place::kOutside, middle);
+  EXPECT_TRUE(Vanishes(exchange_));
+
+  // Without such NodePorts it has no such rule.
+  config_.kube_proxy.localhost_node_ports = false;
+  Serve(Everywhere({EndpointIn(Place::kPod1)}));
+  exchange_.Send(Place::kOutside, To(NX_L4_TCP, Callers()[1], localhost, 10249));
+  EXPECT_TRUE(Agree(exchange_));
+  EXPECT_EQ(exchange_.last().left.size(), v4 ? 1U : 0U) << exchange_.transcript();
+}
+
 TEST_P(ServiceUnserved, HealthCheckPortsAreTheNodes) {
   model::Service service = Everywhere({EndpointIn(Place::kPod1)});
   service.external_policy = TrafficPolicy::kLocal;

@@ -89,6 +89,12 @@ std::string IpvsText(const model::Ipvs& ipvs) {
   add("localNodePortsTCP", ipvs.local_ports_tcp, range);
   add("localNodePortsUDP", ipvs.local_ports_udp, range);
   add("localNodePortsSCTP", ipvs.local_ports_sctp, service);
+  add("loadBalancerFirewall", ipvs.load_balancer_firewall, service);
+  add("loadBalancerSourceCIDRs", ipvs.source_cidrs, [&](const model::SourceRange& allowed) {
+    return service(allowed.called) + "," + allowed.source.ToString();
+  });
+  add("loadBalancerSourceIPs", ipvs.source_ips, loop);
+  if (ipvs.firewall_by == model::FirewallBy::kMark) text += "  loadBalancerFirewallBy: mark\n";
   add("loopBack", ipvs.loop_back, loop);
   return text;
 }

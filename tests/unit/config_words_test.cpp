@@ -51,14 +51,23 @@ std::string ShowIpvs(const model::Ipvs& ipvs) {
   };
   for (const auto* services :
        {&ipvs.cluster_ips, &ipvs.external_ips, &ipvs.local_external_ips, &ipvs.load_balancer_ips,
-        &ipvs.local_load_balancer_ips, &ipvs.node_ports_sctp, &ipvs.local_ports_sctp}) {
+        &ipvs.local_load_balancer_ips, &ipvs.node_ports_sctp, &ipvs.local_ports_sctp,
+        &ipvs.load_balancer_firewall}) {
     std::ranges::for_each(*services, show);
     out += "/";
   }
-  for (const auto& [endpoint, source] : ipvs.loop_back) {
-    show(endpoint);
+  for (const auto* loops : {&ipvs.loop_back, &ipvs.source_ips}) {
+    for (const auto& [endpoint, source] : *loops) {
+      show(endpoint);
+      out += source.ToString() + "/";
+    }
+    out += "/";
+  }
+  for (const auto& [called, source] : ipvs.source_cidrs) {
+    show(called);
     out += source.ToString() + "/";
   }
+  out += fmt::format("{} ", static_cast<int>(ipvs.firewall_by));
   for (const auto* ports :
        {&ipvs.local_ports_tcp, &ipvs.local_ports_udp, &ipvs.node_ports_tcp, &ipvs.node_ports_udp}) {
     for (const auto& [first, last] : *ports) out += fmt::format("{}-{} ", first, last);
@@ -297,7 +306,9 @@ class EveryWord : public testing::TestWithParam<Key> {
                                  external ? "internal" : "external");
     }
     if (parent.starts_with("tproxy")) return WithTproxy(key, word);
-    return kNode + fmt::format("{}: {{{}}}\n", parent, word);
+    std::string text = kNode + fmt::format("{}: {{{}}}\n", parent, word);
+    if (parent == "ipvs") text += "marks: {drop: 0x8000}\n";
+    return text;
   }
 
   // A subnet with one rule in which a word is `word`.

@@ -67,6 +67,7 @@ BAD = [
     (["docker", "bridges", 0, "containers", 0, "name"], "-db"),
     (["ipvs", "clusterIPs"], ["10.96.0.1:443"]),
     (["ipvs", "localNodePortsTCP"], [0]),
+    (["ipvs", "loadBalancerSourceCIDRs"], ["203.0.113.80,10.0.0.0/8"]),
     (["metrics", "listen"], "[::1]"),
     (["metrics", "listen"], "::1:9188"),
     (["metrics", "listen"], 65536),

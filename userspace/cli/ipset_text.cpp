@@ -19,17 +19,23 @@ std::string CreateLine(const SetName& set) {
                      set.kind == SetName::Kind::kPrefix ? 1048576 : 65536);
 }
 
-// One address is written without a length.
-std::string ToIpset(const Prefix& prefix) {
-  const int bits = prefix.family() == Family::kIpv4 ? 32 : 128;
-  return prefix.length == bits ? prefix.address.ToString() : prefix.ToString();
+// One address is written without a length, and all of them as two halves.
+std::vector<std::string> ToIpset(const Prefix& prefix) {
+  const bool v4 = prefix.family() == Family::kIpv4;
+  if (prefix.length == (v4 ? 32 : 128)) return {prefix.address.ToString()};
+  if (prefix.length != 0) return {prefix.ToString()};
+  if (v4) return {"0.0.0.0/1", "128.0.0.0/1"};
+  return {"::/1", "8000::/1"};
 }
 
 std::vector<std::string> ToIpset(const SetName& set, const Member& member) {
-  if (set.kind != SetName::Kind::kPrefix) return {ToText(set, member)};
-  if (member.prefix.length != 0) return {ToIpset(member.prefix)};
-  if (set.family == Family::kIpv4) return {"0.0.0.0/1", "128.0.0.0/1"};
-  return {"::/1", "8000::/1"};
+  using Kind = SetName::Kind;
+  if (set.kind == Kind::kPrefix) return ToIpset(member.prefix);
+  if (set.kind != Kind::kRange) return {ToText(set, member)};
+  std::vector<std::string> elements = ToIpset(member.source);
+  const SetName called{.text = {}, .type = {}, .family = set.family, .kind = Kind::kService};
+  for (std::string& source : elements) source = ToText(called, member) + "," + source;
+  return elements;
 }
 
 }  // namespace

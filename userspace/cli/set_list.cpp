@@ -25,6 +25,7 @@ using model::kFamilies;
 using model::Prefix;
 using LoopView = maps::HashMapView<nx_loop_key, nx_loop>;
 using PortView = maps::HashMapView<nx_port_key, nx_port_member>;
+using RangeView = maps::LpmMapView<nx_range_key, nx_range>;
 using SetView = maps::LpmMapView<nx_set_key, nx_set_member>;
 
 constexpr std::array kServiceProtocols = {NX_L4_TCP, NX_L4_UDP, NX_L4_SCTP};
@@ -108,6 +109,10 @@ std::vector<SetName> IpvsSets() {
     NX_BARE_PORT_SETS(X)
 #undef X
     add({.text = {}, .type = "hash:ip,port,ip", .kind = Kind::kLoop}, NX_LOOP_SET);
+#define X(number, name, ipset) \
+  add({.text = {}, .type = ipset, .kind = Kind::kRange, .range = number}, name);
+    NX_RANGE_SETS(X)
+#undef X
   }
   return names;
 }
@@ -169,7 +174,8 @@ bool Holds(const SetName& set, const nx_port_key& key, const nx_port_member& mem
   if ((member.sets & set.bit) == 0) return false;
   const bool bare = Address{key.addr} == Address{};
   if (set.kind == SetName::Kind::kPort) return bare && key.proto == set.protocol;
-  return set.kind == SetName::Kind::kService && !bare && Address{key.addr}.family() == set.family;
+  return set.kind == SetName::Kind::kService && !bare && key.port != 0 &&
+         Address{key.addr}.family() == set.family;
 }
 
 Result<> ReadPorts(PinnedMaps& pins, std::uint32_t side, std::vector<NamedSet>& sets) {
@@ -194,7 +200,22 @@ Result<> ReadLoops(PinnedMaps& pins, std::uint32_t side, std::vector<NamedSet>& 
         set.members.push_back({.prefix = Prefix::Of({key.dst}),
                                .protocol = key.proto,
                                .port = ntohs(key.port),
-                               .source = {key.src}});
+                               .source = Prefix::Of({key.src})});
+  });
+}
+
+Result<> ReadRanges(PinnedMaps& pins, std::uint32_t side, std::vector<NamedSet>& sets) {
+  const auto view = pins.Open<RangeView>(side == 0 ? "nx_range_left" : "nx_range_right");
+  if (!view) return std::unexpected(view.error());
+  return view->ForEach([&](const nx_range_key& key, const nx_range&) {
+    for (NamedSet& set : sets)
+      if (set.name.kind == SetName::Kind::kRange && key.set == set.name.range &&
+          Address{key.dst}.family() == set.name.family)
+        set.members.push_back(
+            {.prefix = Prefix::Of({key.dst}),
+             .protocol = key.proto,
+             .port = ntohs(key.port),
+             .source = Prefix::FromAbi({key.length - NX_RANGE_KEY_BITS, key.src})});
   });
 }
 
@@ -209,6 +230,7 @@ Result<std::vector<NamedSet>> ReadIpvsSets(PinnedMaps& pins, std::uint32_t side)
   for (SetName& name : IpvsSets()) sets.push_back({.name = std::move(name), .members = {}});
   if (auto read = ReadPorts(pins, side, sets); !read) return std::unexpected(read.error());
   if (auto read = ReadLoops(pins, side, sets); !read) return std::unexpected(read.error());
+  if (auto read = ReadRanges(pins, side, sets); !read) return std::unexpected(read.error());
   return sets;
 }
 
@@ -269,7 +291,11 @@ std::string ToText(const SetName& set, const Member& member) {
     case SetName::Kind::kPort:
       return std::to_string(member.port);
     case SetName::Kind::kLoop:
-      return ServiceText(member) + "," + member.source.ToString();
+      return ServiceText(member) + "," + member.source.address.ToString();
+    case SetName::Kind::kRange:
+      return ServiceText(member) + "," +
+             (set.range == NX_RANGE_IP ? member.source.address.ToString()
+                                       : member.source.ToString());
   }
   return member.prefix.ToString();
 }
@@ -283,11 +309,11 @@ std::optional<Member> ParseMember(const SetName& set, std::string_view text) {
     member.prefix = Prefix::Of(*address);
   }
   if (set.kind == Kind::kPrefix) return text.contains(',') ? std::nullopt : std::optional(member);
-  if (set.kind == Kind::kLoop) {
+  if (set.kind == Kind::kLoop || set.kind == Kind::kRange) {
     const std::size_t comma = text.rfind(',');
     const auto source = Address::Parse(text.substr(std::min(comma, text.size() - 1) + 1));
     if (!source) return std::nullopt;
-    member.source = *source;
+    member.source = Prefix::Of(*source);
     text = text.substr(0, comma);
   }
   if (set.kind != Kind::kPort) {
@@ -314,8 +340,8 @@ namespace {
 Result<bool> IsLoop(PinnedMaps& pins, std::uint32_t side, const Member& member) {
   const auto view = pins.Open<LoopView>(side == 0 ? "nx_loop_left" : "nx_loop_right");
   if (!view) return std::unexpected(view.error());
-  const auto found = view->Find(
-      {member.prefix.address.bytes, member.source.bytes, htons(member.port), member.protocol, 0});
+  const auto found = view->Find({member.prefix.address.bytes, member.source.address.bytes,
+                                 htons(member.port), member.protocol, 0});
   if (!found) return std::unexpected(found.error());
   return found->has_value();
 }
@@ -331,6 +357,20 @@ Result<bool> IsPort(PinnedMaps& pins, std::uint32_t side, const SetName& set,
   return found->has_value() && ((*found)->sets & set.bit) != 0;
 }
 
+Result<bool> IsRange(PinnedMaps& pins, std::uint32_t side, const SetName& set,
+                     const Member& member) {
+  const auto view = pins.Open<RangeView>(side == 0 ? "nx_range_left" : "nx_range_right");
+  if (!view) return std::unexpected(view.error());
+  const auto found = view->Find({.length = NX_RANGE_KEY_BITS + 128,
+                                 .dst = member.prefix.address.bytes,
+                                 .port = htons(member.port),
+                                 .proto = member.protocol,
+                                 .set = set.range,
+                                 .src = member.source.address.bytes});
+  if (!found) return std::unexpected(found.error());
+  return found->has_value();
+}
+
 }  // namespace
 
 Result<bool> IsMember(PinnedMaps& pins, const SetName& set, const Member& member) {
@@ -339,8 +379,9 @@ Result<bool> IsMember(PinnedMaps& pins, const SetName& set, const Member& member
   const auto generation = pins.Open<maps::ArrayMapView<nx_generation>>("nx_generation");
   if (!generation) return std::unexpected(generation.error());
   return maps::ReadInForce(*generation, [&](std::uint32_t side) {
-    return set.kind == SetName::Kind::kLoop ? IsLoop(pins, side, member)
-                                            : IsPort(pins, side, set, member);
+    return set.kind == SetName::Kind::kLoop    ? IsLoop(pins, side, member)
+           : set.kind == SetName::Kind::kRange ? IsRange(pins, side, set, member)
+                                               : IsPort(pins, side, set, member);
   });
 }
 

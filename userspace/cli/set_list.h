@@ -24,6 +24,7 @@ struct SetName {
     kService,  // hash:ip,port: in nx_ports
     kPort,     // bitmap:port: in nx_ports
     kLoop,     // hash:ip,port,ip: in nx_loop
+    kRange,    // hash:ip,port,net or hash:ip,port,ip: in nx_range
   };
   std::string text;  // ovn40subnets, ovn60natpr-418e79269dc5-src, KUBE-6-CLUSTER-IP
   std::string type;
@@ -33,6 +34,7 @@ struct SetName {
   std::string rule;               // of a NAT policy rule's set
   nx_l4 protocol = NX_L4_TCP;     // kPort
   nx_port_sets bit{};             // kService, kPort
+  nx_range_set range{};           // kRange
 };
 
 // As much of it as the set's kind has.
@@ -40,7 +42,7 @@ struct Member {
   model::Prefix prefix;
   nx_l4 protocol = NX_L4_TCP;
   std::uint16_t port = 0;  // host byte order
-  model::Address source{};
+  model::Prefix source{};
 
   friend auto operator<=>(const Member&, const Member&) = default;
 };
@@ -58,7 +60,7 @@ std::optional<SetName> ParseSetName(std::string_view text);
 Result<std::vector<NamedSet>> ReadSets(PinnedMaps& pins);
 
 // As ipset writes it, but for a prefix length, which is always there: 10.16.0.0/16, 10.16.0.1/32,
-// 10.96.0.1,tcp:443, 30080, 10.16.0.1,tcp:8080,10.16.0.1.
+// 10.96.0.1,tcp:443, 30080, 10.16.0.1,tcp:8080,10.16.0.1, 10.96.0.1,tcp:443,10.16.0.0/16.
 std::string ToText(const SetName& set, const Member& member);
 
 // What `ipset test` takes for a set of this kind: an address, "10.96.0.1,443", "30080",

@@ -68,6 +68,7 @@ std::string_view MemberName(SetName::Kind kind) {
     case SetName::Kind::kPort:
       return "port";
     case SetName::Kind::kLoop:
+    case SetName::Kind::kRange:
       return "ADDRESS,PROTOCOL:PORT,ADDRESS";
   }
   return "";

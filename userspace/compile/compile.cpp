@@ -105,6 +105,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.port_choice = config.masquerade.port_choice;
   scalars.ipvs = config.ipvs.has_value();
   scalars.loop_back = config.ipvs && !config.ipvs->loop_back.empty();
+  if (config.ipvs) scalars.ranges = RangesOf(*config.ipvs);
   scalars.mark_drop = marks.drop;
   scalars.ovn =
       !config.subnets.empty() || !config.service_cidrs.empty() || !config.other_nodes.empty();
@@ -253,6 +254,7 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
   if (config.ipvs) {
     wanted.ports = PortSets(*config.ipvs);
     wanted.loop = LoopBacks(*config.ipvs);
+    wanted.range = SourceRanges(*config.ipvs);
   }
   wanted.probe = Probes(config.tproxy);
   return wanted;

@@ -35,6 +35,7 @@ struct Wanted {
   Parts<nx_policy_key, nx_policy> policy;
   Table<nx_port_key, nx_port_member> ports;
   Table<nx_loop_key, nx_loop> loop;
+  Table<nx_range_key, nx_range> range;
   Parts<nx_set_key, nx_set_member> set;
   Table<nx_probe_key, nx_probe> probe;
   Table<std::uint32_t, nx_device> device;

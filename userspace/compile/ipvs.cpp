@@ -19,6 +19,10 @@ class Members {
       for (std::uint32_t port = range.first; port <= range.last; ++port)
         Add(set, {}, protocol, static_cast<std::uint16_t>(port));
   }
+  // Of a packet whose port cannot be told: whether one of the address' may be called by some only.
+  void AddAnyPort(nx_port_sets set, const std::vector<model::ServicePort>& services) {
+    for (const model::ServicePort& service : services) Add(set, service.address.bytes, {}, 0);
+  }
   Table<nx_port_key, nx_port_member> Take() { return std::move(table_); }
 
  private:
@@ -45,6 +49,8 @@ Table<nx_port_key, nx_port_member> PortSets(const model::Ipvs& ipvs) {
   members.Add(NX_IN_NODE_PORT_LOCAL, NX_L4_TCP, ipvs.local_ports_tcp);
   members.Add(NX_IN_NODE_PORT_LOCAL, NX_L4_UDP, ipvs.local_ports_udp);
   members.Add(NX_IN_NODE_PORT_LOCAL, ipvs.local_ports_sctp);
+  members.Add(NX_IN_LOAD_BALANCER_FW, ipvs.load_balancer_firewall);
+  members.AddAnyPort(NX_IN_LOAD_BALANCER_FW, ipvs.load_balancer_firewall);
   return members.Take();
 }
 
@@ -55,6 +61,30 @@ Table<nx_loop_key, nx_loop> LoopBacks(const model::Ipvs& ipvs) {
                               endpoint.protocol, 0},
                   nx_loop{1});
   return table;
+}
+
+Table<nx_range_key, nx_range> SourceRanges(const model::Ipvs& ipvs) {
+  Table<nx_range_key, nx_range> table;
+  const auto add = [&](nx_range_set set, const model::ServicePort& called,
+                       const model::Prefix& source) {
+    const nx_prefix abi = source.ToAbi();
+    table.emplace(nx_range_key{.length = NX_RANGE_KEY_BITS + abi.length,
+                               .dst = called.address.bytes,
+                               .port = htons(called.port),
+                               .proto = called.protocol,
+                               .set = set,
+                               .src = abi.addr},
+                  nx_range{1});
+  };
+  for (const auto& [called, source] : ipvs.source_cidrs) add(NX_RANGE_CIDR, called, source);
+  for (const auto& [called, source] : ipvs.source_ips)
+    add(NX_RANGE_IP, called, model::Prefix::Of(source));
+  return table;
+}
+
+nx_ranges RangesOf(const model::Ipvs& ipvs) {
+  if (ipvs.load_balancer_firewall.empty()) return NX_RANGES_NONE;
+  return ipvs.firewall_by == model::FirewallBy::kMark ? NX_RANGES_MARK : NX_RANGES_FILTER;
 }
 
 }  // namespace natrix::compile

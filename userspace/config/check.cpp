@@ -198,11 +198,19 @@ std::size_t SetsOf(const model::IpPool& pool) {
 void CheckPorts(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckRoom(decoded.places.ipvs.members, NX_MAX_PORTS,
             fmt::format("too many: the sets of \"ipvs\" hold {} members", NX_MAX_PORTS),
-            "every port of a range counts", diagnostics);
+            "every port of a range counts, and twice each of \"loadBalancerFirewall\"",
+            diagnostics);
   Costs loops;
   for (const Span where : decoded.places.ipvs.loop_back) loops.emplace_back(where, 1);
   CheckRoom(std::move(loops), NX_MAX_LOOPS,
             fmt::format("too many: \"loopBack\" holds {} members", NX_MAX_LOOPS), "", diagnostics);
+  Costs sources;
+  for (const Span where : decoded.places.ipvs.sources) sources.emplace_back(where, 1);
+  CheckRoom(std::move(sources), NX_MAX_RANGES,
+            fmt::format("too many: \"loadBalancerSourceCIDRs\" and \"loadBalancerSourceIPs\" hold "
+                        "{} members",
+                        NX_MAX_RANGES),
+            "", diagnostics);
 }
 
 void CheckSubnetCount(const Decoded& decoded, Diagnostics& diagnostics) {

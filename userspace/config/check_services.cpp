@@ -202,6 +202,14 @@ void CheckDetection(const Decoded& decoded, Diagnostics& diagnostics) {
     detection.Add(decoded.config.ipvs->cluster_ips[i].address, decoded.places.ipvs.cluster_ips[i]);
 }
 
+void CheckFirewall(const Decoded& decoded, Diagnostics& diagnostics) {
+  if (!decoded.config.ipvs || decoded.config.ipvs->firewall_by != model::FirewallBy::kMark ||
+      decoded.config.marks.drop != 0 || !decoded.places.marks.readable)
+    return;
+  diagnostics.Error(decoded.places.ipvs.firewall_by, "nothing is dropped by a mark",
+                    "write `marks: {drop: 0x8000}`, which is kubelet's, too");
+}
+
 // Both would serve them, the one before the other.
 void CheckIpvs(const Decoded& decoded, Diagnostics& diagnostics) {
   if (!decoded.config.ipvs || decoded.config.services.empty()) return;
@@ -344,6 +352,7 @@ void CheckServices(const Decoded& decoded, Diagnostics& diagnostics) {
   }
   CheckDetection(decoded, diagnostics);
   CheckIpvs(decoded, diagnostics);
+  CheckFirewall(decoded, diagnostics);
   CheckDetectDevice(decoded, diagnostics);
   CheckRooms(decoded, diagnostics);
 }

@@ -9,12 +9,14 @@
 
 namespace natrix::config {
 
-// Choices of one word whose order in the table is that of their enum.
+// Choices of one word whose order in the table is that of their enum.  Returns where it was
+// written, {0, 0} when it was not.
 template <typename Enum>
-void DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
+Span DecodeChoice(const Mapping& map, std::string_view name, Enum& into) {
   auto index = static_cast<std::size_t>(into);
-  map.Into(index, name, ReadChoice);
+  const Span where = map.Into(index, name, ReadChoice);
   into = static_cast<Enum>(index);
+  return where;
 }
 
 }  // namespace natrix::config

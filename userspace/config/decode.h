@@ -40,9 +40,11 @@ struct Places {
   };
   struct Ipvs {
     std::vector<Span> cluster_ips;
-    // Of all sets but KUBE-LOOP-BACK, with how many ports a range stands for.
+    // Of all sets of addresses with ports or of ports, with how many entries one stands for.
     std::vector<std::pair<Span, std::size_t>> members;
     std::vector<Span> loop_back;
+    std::vector<Span> sources;  // KUBE-LOAD-BALANCER-SOURCE-CIDR and -SOURCE-IP
+    Span firewall_by;
   };
   struct Tproxy {
     struct Probe {

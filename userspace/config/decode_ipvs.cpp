@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "userspace/config/choice.h"
 #include "userspace/config/values.h"
 
 namespace natrix::config {
@@ -44,6 +45,15 @@ class Lists {
   Places::Ipvs& places_;
 };
 
+void ReadFirewall(const Mapping& map, Lists& lists, model::Ipvs& ipvs, Places::Ipvs& places) {
+  // Each has an entry of its port, and one of all its address' ports.
+  for (const Span where : lists.Read("loadBalancerFirewall", ipvs.load_balancer_firewall))
+    places.members.emplace_back(where, 1);
+  map.IntoList(ipvs.source_cidrs, &places.sources, "loadBalancerSourceCIDRs", ReadSourceRange);
+  map.IntoList(ipvs.source_ips, &places.sources, "loadBalancerSourceIPs", ReadLoopBack);
+  places.firewall_by = DecodeChoice(map, "loadBalancerFirewallBy", ipvs.firewall_by);
+}
+
 }  // namespace
 
 void DecodeIpvs(const Mapping& top, Decoded& out) {
@@ -63,6 +73,7 @@ void DecodeIpvs(const Mapping& top, Decoded& out) {
   lists.Read("localNodePortsTCP", ipvs.local_ports_tcp);
   lists.Read("localNodePortsUDP", ipvs.local_ports_udp);
   lists.ReadSctp("localNodePortsSCTP", ipvs.local_ports_sctp);
+  ReadFirewall(*map, lists, ipvs, places);
   map->IntoList(ipvs.loop_back, &places.loop_back, "loopBack", ReadLoopBack);
 }
 

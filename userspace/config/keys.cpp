@@ -353,6 +353,8 @@ std::string_view TypeName(Type type) {
       return "a list of service ports";
     case Type::kLoopBacks:
       return "a list of endpoints with sources";
+    case Type::kSourceRanges:
+      return "a list of service ports with CIDRs";
     case Type::kInterfaces:
       return "a list of addresses with their prefix length";
     case Type::kHostIp:

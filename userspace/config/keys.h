@@ -29,6 +29,7 @@ enum class Type {
   kGatewayText,   // node or node:address of one string
   kServicePorts,  // members of an ipset hash:ip,port
   kLoopBacks,     // members of an ipset hash:ip,port,ip
+  kSourceRanges,  // members of an ipset hash:ip,port,net
   kInterfaces,    // addresses with the length of their network
   kHostIp,        // an address of the node's, or all of a family
   kContainer,     // a container's name

@@ -39,6 +39,21 @@ std::vector<Key> IpvsKeys() {
     {.path = "ipvs.localNodePortsSCTP", .type = Type::kServicePorts, .fallback = "[]",
      .example = "[\"172.18.0.3,sctp:30038\"]",
      .text = "Set `KUBE-NODE-PORT-LOCAL-SCTP-HASH`."},
+    {.path = "ipvs.loadBalancerFirewall", .type = Type::kServicePorts, .fallback = "[]",
+     .example = "[\"203.0.113.80,tcp:80\"]",
+     .text = "Set `KUBE-LOAD-BALANCER-FW`, of Services with `loadBalancerSourceRanges`: only who is in one of the "
+             "next two sets may call."},
+    {.path = "ipvs.loadBalancerSourceCIDRs", .type = Type::kSourceRanges, .fallback = "[]",
+     .example = "[\"203.0.113.80,tcp:80,198.51.100.0/24\"]",
+     .text = "Set `KUBE-LOAD-BALANCER-SOURCE-CIDR`: what is called, and who may."},
+    {.path = "ipvs.loadBalancerSourceIPs", .type = Type::kLoopBacks, .fallback = "[]",
+     .example = "[\"203.0.113.80,tcp:80,203.0.113.80\"]",
+     .text = "Set `KUBE-LOAD-BALANCER-SOURCE-IP`: the same, by address; kube-proxy's for the node itself."},
+    {.path = "ipvs.loadBalancerFirewallBy", .type = Type::kChoice, .fallback = "filter", .example = "mark",
+     .text = "How the others are dropped. `filter`: any packet of theirs, to the node or through it, as by "
+             "kube-proxy's chain `KUBE-PROXY-FIREWALL` since v1.25. `mark`: a flow's first packet is marked "
+             "with `marks.drop`, as by its chain `KUBE-FIREWALL` before.",
+     .choices = {"filter", "mark"}},
     {.path = "ipvs.loopBack", .type = Type::kLoopBacks, .fallback = "[]",
      .example = "[\"10.16.0.10,tcp:8080,10.16.0.10\"]",
      .text = "Set `KUBE-LOOP-BACK`: an endpoint and who is masqueraded on the way to it, itself when it is "

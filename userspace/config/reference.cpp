@@ -97,6 +97,9 @@ Json ValueSchema(const Key& key) {
       return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5}$"));
     case Type::kLoopBacks:
       return ListOf(Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5},[0-9a-fA-F:.]+$"));
+    case Type::kSourceRanges:
+      return ListOf(
+          Text("^[0-9a-fA-F:.]+,(tcp|udp|sctp):[0-9]{1,5},[0-9a-fA-F:.]+(/[0-9]{1,3})?$"));
     case Type::kInterfaces:
       return ListOf(CidrSchema());
     case Type::kHostIp:
@@ -133,6 +136,7 @@ Json DefaultOf(const Key& key) {
     case Type::kPorts:
     case Type::kServicePorts:
     case Type::kLoopBacks:
+    case Type::kSourceRanges:
     case Type::kInterfaces:
     case Type::kChoices:
       return Json::array();

@@ -72,6 +72,8 @@ std::string_view Article(const Key& key) {
       return "a service port";
     case Type::kLoopBacks:
       return "an endpoint with a source";
+    case Type::kSourceRanges:
+      return "a service port with a CIDR";
     default:
       return TypeName(key.type);
   }

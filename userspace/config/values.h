@@ -65,6 +65,10 @@ std::optional<model::ServicePort> ReadServicePort(const Node& node, const Key& k
 // "10.16.0.10,tcp:8080,10.16.0.10", a member of an ipset hash:ip,port,ip.
 std::optional<model::LoopBack> ReadLoopBack(const Node& node, const Key& key,
                                             Diagnostics& diagnostics);
+// "203.0.113.80,tcp:80,198.51.100.0/24", a member of an ipset hash:ip,port,net.  As there, host
+// bits are cut off, and an address stands for itself.
+std::optional<model::SourceRange> ReadSourceRange(const Node& node, const Key& key,
+                                                  Diagnostics& diagnostics);
 
 // "127.0.0.1:9188", "[::1]:9188"; ":9188" and "9188" are on IPv4's loopback address.
 std::optional<model::Endpoint> ReadListen(const Node& node, const Key& key,

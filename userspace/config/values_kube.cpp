@@ -36,6 +36,18 @@ std::optional<model::ServicePort> ServicePortIn(std::string_view text) {
   return model::ServicePort{*address, *protocol, port};
 }
 
+// What stands before the last comma and behind it.
+std::pair<std::string_view, std::string_view> AtLastComma(std::string_view text) {
+  const std::size_t comma = std::min(text.rfind(','), text.size());
+  return {text.substr(0, comma), text.substr(std::min(comma + 1, text.size()))};
+}
+
+// The first item of a list in quotes.
+std::string_view FirstOf(std::string_view list) {
+  const std::size_t begin = list.find('"') + 1;
+  return list.substr(begin, list.find('"', begin) - begin);
+}
+
 }  // namespace
 
 std::optional<Prefix> ReadPolicyPrefix(const Node& node, const Key& key, Diagnostics& diagnostics) {
@@ -75,15 +87,32 @@ std::optional<model::ServicePort> ReadServicePort(const Node& node, const Key& k
 std::optional<model::LoopBack> ReadLoopBack(const Node& node, const Key& key,
                                             Diagnostics& diagnostics) {
   if (!IsScalar(node, key, diagnostics)) return std::nullopt;
-  const std::string_view text = node.text;
-  const std::size_t comma = std::min(text.rfind(','), text.size());
-  const auto endpoint = ServicePortIn(text.substr(0, comma));
-  const auto source = Address::Parse(text.substr(std::min(comma + 1, text.size())));
+  const auto [called, from] = AtLastComma(node.text);
+  const auto endpoint = ServicePortIn(called);
+  const auto source = Address::Parse(from);
   if (endpoint && source && source->family() == endpoint->address.family())
     return model::LoopBack{*endpoint, *source};
   diagnostics.Error(node.where,
-                    fmt::format("\"{}\" is no endpoint with a source of its family", text),
-                    "write it as `ipset save` does: 10.16.0.10,tcp:8080,10.16.0.10");
+                    fmt::format("\"{}\" is no endpoint with a source of its family", node.text),
+                    fmt::format("write it as `ipset save` does: {}", FirstOf(key.example)));
+  return std::nullopt;
+}
+
+std::optional<model::SourceRange> ReadSourceRange(const Node& node, const Key& key,
+                                                  Diagnostics& diagnostics) {
+  if (!IsScalar(node, key, diagnostics)) return std::nullopt;
+  const auto [called, source] = AtLastComma(node.text);
+  const auto port = ServicePortIn(called);
+  std::optional<Prefix> prefix;
+  if (const auto address = Address::Parse(source))
+    prefix = Prefix::Of(*address);
+  else if (const auto cidr = Prefix::Parse(source))
+    prefix = cidr->WithoutHostBits();
+  if (port && prefix && prefix->family() == port->address.family())
+    return model::SourceRange{*port, *prefix};
+  diagnostics.Error(node.where,
+                    fmt::format("\"{}\" is no service port with a CIDR of its family", node.text),
+                    fmt::format("write it as `ipset save` does: {}", FirstOf(key.example)));
   return std::nullopt;
 }
 

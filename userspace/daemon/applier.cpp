@@ -152,6 +152,7 @@ Result<> Applier::ReadLive() {
                         [&] { return Read(maps_.policy[i], sides_[i].policy); },
                         [&] { return Read(maps_.ports[i], sides_[i].ports); },
                         [&] { return Read(maps_.loop[i], sides_[i].loop); },
+                        [&] { return Read(maps_.range[i], sides_[i].range); },
                         [&] { return ReadServices(i); });
     if (!done) return done;
   }
@@ -177,6 +178,7 @@ Result<> Applier::CheckRoom(const Wanted& wanted) const {
                  [&] { return Fits(wanted.policy.entries(), maps_.policy[0]); },
                  [&] { return Fits(wanted.ports.size(), maps_.ports[0]); },
                  [&] { return Fits(wanted.loop.size(), maps_.loop[0]); },
+                 [&] { return Fits(wanted.range.size(), maps_.range[0]); },
                  [&] { return Fits(services.service, maps_.service[0]); },
                  [&] { return Fits(services.backend, maps_.backend[0]); },
                  [&] { return Fits(services.table, maps_.table[0]); },
@@ -211,7 +213,8 @@ bool Applier::Holds(std::uint32_t index, const Wanted& wanted) const {
   return SameTable(side.net, wanted.net) && SameTable(side.fip, wanted.fip) &&
          compile::Diff(side.subnet, wanted.subnet).empty() &&
          compile::Diff(side.policy, wanted.policy).empty() && SameTable(side.ports, wanted.ports) &&
-         SameTable(side.loop, wanted.loop) && SameBytes(side.config, wanted.config) &&
+         SameTable(side.loop, wanted.loop) && SameTable(side.range, wanted.range) &&
+         SameBytes(side.config, wanted.config) &&
          side.services->entries() == wanted.services->entries() &&
          compile::Diff(*side.services, *wanted.services).empty() && Detects(index, wanted);
 }
@@ -262,6 +265,7 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
                  [&] { return Replace(maps_.policy[side], wanted.policy, held.policy, report); },
                  [&] { return Replace(maps_.ports[side], wanted.ports, held.ports, report); },
                  [&] { return Replace(maps_.loop[side], wanted.loop, held.loop, report); },
+                 [&] { return Replace(maps_.range[side], wanted.range, held.range, report); },
                  [&] { return WriteServices(side, wanted, report); });
 }
 

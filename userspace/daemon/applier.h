@@ -57,6 +57,7 @@ class Applier {
     Parts<nx_policy_key, nx_policy> policy;
     Table<nx_port_key, nx_port_member> ports;
     Table<nx_loop_key, nx_loop> loop;
+    Table<nx_range_key, nx_range> range;
     std::shared_ptr<const compile::Services> services;  // null until it is read
     nx_config config{};
   };

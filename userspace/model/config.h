@@ -151,10 +151,19 @@ struct ServicePort {
   nx_l4 protocol = NX_L4_TCP;
   std::uint16_t port = 0;  // host byte order
 };
-// Who reaches itself through a Service.
+// An endpoint that somebody reaches himself at, or a load balancer's IP and who may call it.
 struct LoopBack {
   ServicePort endpoint;
   Address source;
+};
+// Who may call a load balancer's IP.
+struct SourceRange {
+  ServicePort called;
+  Prefix source;
+};
+enum class FirewallBy {
+  kFilter,  // KUBE-PROXY-FIREWALL drops, of INPUT and FORWARD; kube-proxy since v1.25
+  kMark,    // nat KUBE-FIREWALL marks, and kubelet's rules of INPUT and OUTPUT drop
 };
 struct Ipvs {
   std::vector<ServicePort> cluster_ips;              // KUBE-CLUSTER-IP
@@ -168,7 +177,11 @@ struct Ipvs {
   std::vector<ServicePort> local_external_ips;       // KUBE-EXTERNAL-IP-LOCAL
   std::vector<ServicePort> load_balancer_ips;        // KUBE-LOAD-BALANCER
   std::vector<ServicePort> local_load_balancer_ips;  // KUBE-LOAD-BALANCER-LOCAL
-  std::vector<LoopBack> loop_back;                   // KUBE-LOOP-BACK
+  std::vector<ServicePort> load_balancer_firewall;   // KUBE-LOAD-BALANCER-FW
+  std::vector<SourceRange> source_cidrs;             // KUBE-LOAD-BALANCER-SOURCE-CIDR
+  std::vector<LoopBack> source_ips;                  // KUBE-LOAD-BALANCER-SOURCE-IP
+  FirewallBy firewall_by = FirewallBy::kFilter;
+  std::vector<LoopBack> loop_back;  // KUBE-LOOP-BACK
 };
 
 struct Metrics {

@@ -56,6 +56,8 @@ struct nx_port_key w_port_key;
 struct nx_port_member w_port_member;
 struct nx_loop_key w_loop_key;
 struct nx_loop w_loop;
+struct nx_range_key w_range_key;
+struct nx_range w_range;
 
 struct nx_fip_key w_fip_key;
 struct nx_fip w_fip;
