@@ -42,14 +42,13 @@ egress_write(struct __sk_buff *skb, struct nx_pkt *pkt,
  */
 NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 {
-	struct nx_established *established;
 	struct nx_tuple key;
 	struct nx_flow *flow;
 
 	if (!pkt || !s)
 		return NX_PASS;
 	key = pkt->tuple;
-	flow = stage_flow(pkt, &key, &established);
+	flow = stage_flow(pkt, &key, flow_known(pkt, &key));
 	if (flow) {
 		/* An original entry with another destination wanted ingress
 		 * to see this packet first; it is not of that flow.

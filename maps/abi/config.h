@@ -55,9 +55,9 @@ struct nx_config {
 	enum nx_sockets sockets;   /* whose calls of Services are theirs */
 	__u8 networks;		   /* 1: Docker has bridges: nx_device.bridge */
 	__u8 loop_back;		   /* 1: nx_loop has members */
-	__u8 pad;
-	__u32 mark_host_port; /* 0x2000, as CNI portmap's */
-	__u32 mark_drop;      /* 0x8000, as kubelet's; 0: nobody drops by it */
+	__u8 guards;		   /* 1: nx_net.guarded is somebody's */
+	__u32 mark_host_port;	   /* 0x2000, as CNI portmap's */
+	__u32 mark_drop; /* 0x8000, as kubelet's; 0: nobody drops by it */
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);

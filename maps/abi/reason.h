@@ -93,7 +93,9 @@
 	X(NX_R_XDP_SENT, 58, TRANSLATE,                                        \
 	  "known flow, sent by XDP to its output device")                      \
 	X(NX_R_XDP_MALFORMED, 59, DROP,                                        \
-	  "IP header impossible, or the packet cut short: dropped by XDP")
+	  "IP header impossible, or the packet cut short: dropped by XDP")     \
+	X(NX_R_DIRECT_ACCESS, 60, DROP,                                        \
+	  "Docker: straight to a container, and not by its bridge")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -70,6 +70,8 @@ enum nx_service_kind {
 	NX_SERVICE_HAIRPIN,
 } __attribute__((packed));
 
+#define NX_NOT_FROM_BRIDGES 0x80 /* nx_service.not_from: none of them all */
+
 struct nx_service {
 	__u32 number;	/* of the Service port; never 0 */
 	__u32 affinity; /* jiffies that a client's choice lasts */
@@ -77,7 +79,7 @@ struct nx_service {
 	__u16 local;	/* that the Local policy may */
 	enum nx_service_flags flags;
 	enum nx_service_kind kind;
-	__u8 not_from;	 /* network whose own calls are not for it; 0: none */
+	__u8 not_from;	 /* bridge whose own calls are not for it; 0: none */
 	__u8 consistent; /* 1: its lists have an nx_table */
 };
 NX_ABI_SIZE(nx_service, 16);

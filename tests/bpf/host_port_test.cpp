@@ -149,5 +149,28 @@ TEST_P(HostPorts, OnlyWhatAContainerPublishesIsMasqueradedToItself) {
   EXPECT_EQ(Run(Hook::kOut, itself).src(), cast().pod);
 }
 
+// raw PREROUTING, which no flow goes round.
+TEST_P(HostPorts, WhatAnotherDeviceSendsToAGuardedContainerTouchesNoFlow) {
+  MakeDocker(true);
+  config.docker.direct_access = false;
+  Apply();
+  EXPECT_THAT(Run(Hook::kUplinkIn, Tcp(cast().web, cast().pod)), PassedFor(NX_R_NOT_OURS));
+  const PacketSpec call = Tcp(cast().pod, cast().web);
+  const Outcome sent = Run(Hook::kOut, call);
+  EXPECT_THAT(sent, PassedFor(NX_R_KEEP));
+  const PacketSpec answer = Answer(sent, call);
+  EXPECT_THAT(Run(Hook::kUplinkIn, answer), PassedFor(NX_R_FLOW_KEPT));
+  config.docker.bridges[0].name = "br0";  // what comes in is no longer by the bridge
+  Apply();
+  PacketSpec reset = answer;
+  reset.tcp_flags = kRst;
+  for (const PacketSpec& spec : {reset, Tcp(cast().web, cast().pod), Udp(cast().web, cast().pod),
+                                 Echo(cast().web, cast().pod)})
+    EXPECT_THAT(Run(Hook::kUplinkIn, spec), DroppedFor(NX_R_DIRECT_ACCESS));
+  config.docker.direct_access = true;
+  Apply();
+  EXPECT_THAT(Run(Hook::kUplinkIn, answer), PassedFor(NX_R_FLOW_KEPT)) << "the RST was not heard";
+}
+
 }  // namespace
 }  // namespace natrix

@@ -118,6 +118,9 @@ void AddDocker(Table& nat, const Config& config, Family family) {
       .Add("OUTPUT",
            fmt::format("{}-m addrtype --dst-type LOCAL -j DOCKER",
                        config.docker.userland_proxy ? fmt::format("! -d {} ", loopback) : ""));
+  if (config.docker.bridges_return)
+    for (const model::DockerBridge& bridge : config.docker.bridges)
+      nat.Add("DOCKER", fmt::format("-i {} -j RETURN", bridge.name));
   for (const model::DockerBridge& bridge : config.docker.bridges)
     for (const model::DockerContainer& container : bridge.containers)
       if (const auto address = model::FirstOf(container.addresses, family))
@@ -164,6 +167,19 @@ void AddHostPortMasquerade(Table& nat, const Config& config, Family family) {
 void AddHostPortDnat(Table& nat, const Config& config, Family family) {
   AddPortmap(nat, config, family);
   AddDocker(nat, config, family);
+}
+
+// filterDirectAccess
+std::string RawText(const Config& config, Family family) {
+  Table raw("raw", family);
+  for (const char* chain : {"PREROUTING", "OUTPUT"}) raw.Policy(chain);
+  if (config.docker.direct_access) return raw.Text();
+  for (const model::DockerBridge& bridge : config.docker.bridges)
+    for (const model::DockerContainer& container : bridge.containers)
+      if (const auto address = model::FirstOf(container.addresses, family))
+        raw.Add("PREROUTING",
+                fmt::format("-d {} ! -i {} -j DROP", address->ToString(), bridge.name));
+  return raw.Text();
 }
 
 void AddIpMasq(Table& nat, const Config& config, Family family) {

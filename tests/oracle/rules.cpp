@@ -207,7 +207,8 @@ std::string FilterText(const Config& config, Family family) {
 }  // namespace
 
 std::string IptablesText(const Config& config, Family family) {
-  return NatText(config, family) + MangleText(config, family) + FilterText(config, family);
+  return RawText(config, family) + NatText(config, family) + MangleText(config, family) +
+         FilterText(config, family);
 }
 
 }  // namespace natrix::oracle

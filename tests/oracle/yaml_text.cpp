@@ -215,8 +215,9 @@ std::string HostPortsText(const model::HostPorts& ports) {
 }
 
 std::string DockerText(const model::Docker& docker) {
-  std::string text =
-      fmt::format("docker:\n  userlandProxy: {}\n  bridges:\n", docker.userland_proxy);
+  std::string text = fmt::format(
+      "docker:\n  userlandProxy: {}\n  directAccess: {}\n  bridgesReturn: {}\n  bridges:\n",
+      docker.userland_proxy, docker.direct_access, docker.bridges_return);
   for (const model::DockerBridge& bridge : docker.bridges) {
     text += fmt::format("    - name: {}\n      subnets: {}\n      containers:{}\n", bridge.name,
                         YamlList(bridge.subnets, [](const Prefix& p) { return p.ToString(); }),

@@ -195,5 +195,30 @@ TEST(HostPorts, ANodePortThatNobodyServesIsRefusedWhereThereIsNone) {
   EXPECT_EQ(Compile(config, Host()).config.node_ports, 1);
 }
 
+TEST(HostPorts, OlderDockersPortsAreNotForAnyBridge) {
+  model::Config config = WithDocker(true);
+  config.docker.bridges_return = true;
+  EXPECT_THAT(Mapped(config), UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 not 128",
+                                                   "0.0.0.0:8081/6 -> 172.17.0.2:80 not 128"));
+}
+
+TEST(HostPorts, OnlyContainersAreGuardedIfTheyPublishOrNot) {
+  model::Config config = WithDocker(true);
+  config.docker.bridges[0].containers.push_back(
+      {.name = "quiet", .addresses = {Addr("172.17.0.3")}, .ports = {}});
+  EXPECT_FALSE(Compile(config, Host()).config.guards);
+  EXPECT_FALSE(Compile(config, Host()).net.contains(Net("172.17.0.2/32").ToAbi()));
+  config.docker.direct_access = false;
+  const Wanted wanted = Compile(config, Host());
+  EXPECT_TRUE(wanted.config.guards);
+  EXPECT_FALSE(wanted.net.at(Net("172.17.0.0/16").ToAbi()).guarded);
+  for (const char* own : {"172.17.0.2/32", "172.17.0.3/32"}) {
+    const nx_net net = wanted.net.at(Net(own).ToAbi());
+    EXPECT_TRUE(net.guarded && net.bridged) << own;
+    EXPECT_EQ(net.network, 1U) << own;
+  }
+  EXPECT_EQ(Mapped(config).size(), 2U) << "who publishes nothing is no Service";
+}
+
 }  // namespace
 }  // namespace natrix::compile

@@ -55,7 +55,10 @@ Service ServiceOf(const model::Docker& docker, std::size_t bridge,
   model::HostPortRules& rules = service.host_ports.emplace();
   rules.docker = true;
   rules.loopback = !docker.userland_proxy;
-  rules.not_from = docker.userland_proxy ? BridgeNumber(bridge) : 0;
+  if (docker.bridges_return)
+    rules.not_from = NX_NOT_FROM_BRIDGES;
+  else if (docker.userland_proxy)
+    rules.not_from = BridgeNumber(bridge);
   for (const model::PortMapping& mapping : container.ports) AddMapping(mapping, service);
   return service;
 }
@@ -121,7 +124,7 @@ std::vector<model::Shared<Service>> HostPortServices(const model::Config& config
   for (const model::HostPorts& ports : config.host_ports) services.push_back(ServiceOf(ports));
   for (std::size_t i = 0; i < config.docker.bridges.size(); ++i)
     for (const model::DockerContainer& container : config.docker.bridges[i].containers)
-      services.push_back(ServiceOf(config.docker, i, container));
+      if (!container.ports.empty()) services.push_back(ServiceOf(config.docker, i, container));
   return services;
 }
 

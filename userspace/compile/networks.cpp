@@ -25,6 +25,11 @@ void AddNetworks(const model::Config& config, ByPrefix<nx_net>& written) {
     net.network = BridgeNumber(i) & NX_BRIDGE_NUMBER;
     for (const model::Prefix& subnet : bridges[i].subnets)
       written.emplace_back(subnet.WithoutHostBits(), net);
+    if (config.docker.direct_access) continue;
+    net.guarded = 1;
+    for (const model::DockerContainer& container : bridges[i].containers)
+      for (const model::Address& address : container.addresses)
+        written.emplace_back(model::Prefix::Of(address), net);
   }
   std::map<model::Prefix, unsigned> numbers;
   for (const model::HostPorts& ports : config.host_ports) {

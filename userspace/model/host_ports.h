@@ -53,6 +53,8 @@ struct DockerBridge {
 
 struct Docker {
   bool userland_proxy = true;
+  bool direct_access = true;    // false: only its bridge may send to a container's own address
+  bool bridges_return = false;  // DOCKER begins with a RETURN for each bridge
   std::vector<DockerBridge> bridges;
 
   friend bool operator==(const Docker&, const Docker&) = default;
