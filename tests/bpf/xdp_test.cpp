@@ -291,6 +291,18 @@ TEST_P(Xdp, LeavesToTcxAFlowWhoseSubnetsAreToBeFoundAnew) {
   ExpectPassed(Frame(), "another configuration");
 }
 
+TEST_P(Xdp, LeavesToTcxWhatMayNotGoToItsDestination) {
+  EstablishUdp();
+  const model::Address own = model::Address::Parse(cast().node).value();
+  config.docker = {.direct_access = false,
+                   .bridges = {{.name = "br0",
+                                .subnets = {model::Prefix::Of(own)},
+                                .containers = {{.name = "web", .addresses = {own}, .ports = {}}}}}};
+  Apply();
+  EXPECT_THAT(Run(Hook::kUplinkIn, answer_), DroppedFor(NX_R_DIRECT_ACCESS));
+  ExpectPassed(Frame(), "guarded");
+}
+
 TEST_P(Xdp, LeavesAnExpiredFlowToTcx) {
   EstablishUdp();
   nx_established entry = Entry(), other{};

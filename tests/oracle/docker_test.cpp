@@ -103,8 +103,10 @@ TEST_P(Docker, AGuardedContainersFlowsFromBeforeAreCut) {
   Converses(Place::kOutside, call, AtPod1(cast().client));
   Ask(Guard);
   call.tcp_flags = kPsh | kAck;
-  exchange_.Send(Place::kOutside, call);
-  EXPECT_TRUE(Vanishes(exchange_));
+  for (int i = 0; i < 2; ++i) {
+    exchange_.Send(Place::kOutside, call);
+    EXPECT_TRUE(Vanishes(exchange_));
+  }
   PacketSpec answer = call;
   std::swap(answer.src, answer.dst);
   std::swap(answer.sport, answer.dport);
@@ -147,8 +149,6 @@ TEST_P(Docker, OlderChainsReturnWhatComesInByAnyBridge) {
   IsTheNodes(Place::kPod2, To(cast().pod2, cast().node, kSecondPort));
   IsTheNodes(Place::kPod2, To(cast().pod2, cast().node));
   IsTheNodes(Place::kOutside, To(cast().other_node, cast().node));
-  config_.node.uplinks = {kUplink};
-  config_.node.pod_devices = {kPodDevice};
   Ask([](model::Docker& docker) { docker.bridges.pop_back(); });
   Converses(Place::kOutside, To(cast().other_node, cast().node), AtPod1(cast().other_node));
 }

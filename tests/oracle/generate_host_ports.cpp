@@ -89,8 +89,6 @@ void AddSecondBridge(Dice& dice, Config& config, std::uint32_t& number) {
   }
   bridge.containers.push_back(std::move(container));
   config.docker.bridges.push_back(std::move(bridge));
-  config.node.uplinks = {"none0"};
-  config.node.pod_devices = {kPodDevice, kUplink};
 }
 
 // The bridge that all pods are on, with one or both of the first subnets.

@@ -48,8 +48,6 @@ void HostPortOracle::PublishOnTwo(bool userland_proxy) {
     container.addresses.push_back(own.address);
   }
   bridge.containers.push_back(std::move(container));
-  config_.node.uplinks = {"none0"};
-  config_.node.pod_devices = {kPodDevice, kUplink};
   Publish(userland_proxy);
   Ask([&](model::Docker& docker) { docker.bridges.push_back(std::move(bridge)); });
 }
