@@ -13,6 +13,17 @@ static __always_inline bool is_link_local6(const struct nx_addr *addr)
 	return addr->byte[0] == 0xfe && (addr->byte[1] & 0xc0) == 0x80;
 }
 
+/* Whether the destination is a container's that publishes the port. */
+static __always_inline bool is_published(const struct nx_pkt *pkt)
+{
+	struct nx_service_key key = { .addr = pkt->tuple.dst,
+				      .port = pkt->tuple.dport,
+				      .proto = pkt->tuple.proto };
+	struct nx_service *service = service_at(pkt->side, &key);
+
+	return service && service->kind == NX_SERVICE_PUBLISHED;
+}
+
 /* Whether the rule does not match what came in by this device: the container's
  * own bridge, or all of Docker's, are served by its userland proxy.
  */

@@ -95,7 +95,11 @@
 	X(NX_R_XDP_MALFORMED, 59, DROP,                                        \
 	  "IP header impossible, or the packet cut short: dropped by XDP")     \
 	X(NX_R_DIRECT_ACCESS, 60, DROP,                                        \
-	  "Docker: straight to a container, and not by its bridge")
+	  "Docker: straight to a container, and not by its bridge")            \
+	X(NX_R_ISOLATED, 61, DROP,                                             \
+	  "Docker: from one of its bridges to another")                        \
+	X(NX_R_UNPUBLISHED, 62, DROP,                                          \
+	  "Docker: into a bridge from elsewhere, to no published port")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

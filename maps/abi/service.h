@@ -64,10 +64,11 @@ enum nx_service_kind {
 	NX_SERVICE_NODE_PORT,
 	NX_SERVICE_PORTMAP, /* CNI portmap's */
 	NX_SERVICE_DOCKER,
-	/* Not called at all: a container's own address and port, which Docker
-	 * masquerades when it reached itself there.  With HOST_PORT.
+	/* Not called at all: a container's own address and port that Docker
+	 * publishes, masquerades when it reached itself there, and lets be
+	 * reached from elsewhere.  With HOST_PORT.
 	 */
-	NX_SERVICE_HAIRPIN,
+	NX_SERVICE_PUBLISHED,
 } __attribute__((packed));
 
 #define NX_NOT_FROM_BRIDGES 0x80 /* nx_service.not_from: none of them all */

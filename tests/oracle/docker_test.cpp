@@ -8,6 +8,7 @@ namespace {
 
 using support::kAck;
 using support::kPsh;
+using support::kRst;
 
 class Docker : public HostPortOracle {};
 ORACLE_FAMILIES(Docker);
@@ -151,6 +152,88 @@ TEST_P(Docker, OlderChainsReturnWhatComesInByAnyBridge) {
   IsTheNodes(Place::kOutside, To(cast().other_node, cast().node));
   Ask([](model::Docker& docker) { docker.bridges.pop_back(); });
   Converses(Place::kOutside, To(cast().other_node, cast().node), AtPod1(cast().other_node));
+}
+
+void Close(model::Docker& docker) { docker.filter = model::DockerFilter::kClosed; }
+
+// DOCKER-FORWARD.
+TEST_P(Docker, AClosedBridgeIsEnteredByPublishedPortsOnly) {
+  Publish(true, {{{}, kHostPort, kContainerPort}, {{}, 5353, 53, NX_L4_UDP}});
+  const auto from_outside = [&](PacketSpec spec) { exchange_.Send(Place::kOutside, Fresh(spec)); };
+  from_outside(Call(cast().client, cast().pod1, kContainerPort + 1));
+  EXPECT_TRUE(Arrives(exchange_, AtPod1(cast().client)));
+  Ask(Close);
+  from_outside(Call(cast().client, cast().pod1, kContainerPort + 1));
+  EXPECT_TRUE(Vanishes(exchange_));
+  from_outside(UdpCall(cast().client, cast().pod1, kContainerPort));  // published for TCP
+  EXPECT_TRUE(Vanishes(exchange_));
+  from_outside(Call(cast().client, cast().pod2, kContainerPort));  // another container's
+  EXPECT_TRUE(Vanishes(exchange_));
+  from_outside(Echo(cast().client, cast().pod1));
+  EXPECT_TRUE(Vanishes(exchange_));
+  PacketSpec orphan = Call(cast().client, cast().pod2, kContainerPort);
+  orphan.tcp_flags = kRst;
+  from_outside(orphan);
+  EXPECT_TRUE(Vanishes(exchange_));
+  // Directly, too: that is the raw table's.
+  Converses(Place::kOutside, To(cast().client, cast().pod1, kContainerPort), AtPod1(cast().client));
+  Converses(Place::kOutside, To(cast().client, cast().node), AtPod1(cast().client));
+  Converses(Place::kOutside, Fresh(UdpCall(cast().client, cast().node, 5353)),
+            AtPod1(cast().client));
+  // By the bridge, out of it, and what the node itself sends.
+  Converses(Place::kPod2, To(cast().pod2, cast().pod1, 1), AtPod1(cast().pod2));
+  Converses(Place::kPod2, To(cast().pod2, cast().web), {Place::kOutside, cast().node, cast().web});
+  exchange_.SendFromNode(Call(cast().join, cast().pod2, 1));
+  EXPECT_TRUE(Arrives(exchange_, {Place::kPod2, cast().join, cast().pod2}));
+  // What is about a flow passes.
+  exchange_.Send(Place::kPod2, To(cast().pod2, cast().web));
+  exchange_.Report(Place::kOutside, HostUnreachable(family()));
+  EXPECT_TRUE(Agree(exchange_));
+  EXPECT_EQ(exchange_.last().left.size(), 1U) << exchange_.transcript();
+}
+
+TEST_P(Docker, AClosedBridgeLetsFlowsFromBeforeGoOn) {
+  Publish(true);
+  PacketSpec call = To(cast().client, cast().pod2, kContainerPort);
+  Converses(Place::kOutside, call, {Place::kPod2, cast().client, cast().pod2});
+  Ask(Close);
+  call.tcp_flags = kPsh | kAck;
+  exchange_.Send(Place::kOutside, call);
+  EXPECT_TRUE(Arrives(exchange_, {Place::kPod2, cast().client, cast().pod2}));
+}
+
+TEST_P(Docker, AClosedBridgeIsOpenToAnothersContainersAsToAll) {
+  PublishOnTwo(true);
+  Ask(Close);
+  exchange_.Send(Place::kPod2, To(cast().pod2, cast().other_node, kContainerPort + 1));
+  EXPECT_TRUE(Vanishes(exchange_));
+  Converses(Place::kPod2, To(cast().pod2, cast().node, kSecondPort),
+            {Place::kOutside, cast().node, cast().other_node});
+}
+
+// KUBE-FORWARD stands before Docker's chains, and accepts what is marked.
+TEST_P(Docker, ServicesGoIntoAClosedBridge) {
+  Publish(true);
+  Ask(Close);
+  Serve(Everywhere({EndpointIn(Place::kPod2)}));
+  exchange_.Send(Place::kOutside, To(cast().client, cast().node, kNodePort));
+  EXPECT_TRUE(Arrives(exchange_, {Place::kPod2, cast().join, cast().pod2, true}));
+}
+
+// DOCKER-ISOLATION-STAGE-1 and -2.
+TEST_P(Docker, OlderIsolationPartsBridges) {
+  PublishOnTwo(true);
+  Ask([](model::Docker& docker) { docker.filter = model::DockerFilter::kIsolated; });
+  exchange_.Send(Place::kPod2, To(cast().pod2, cast().other_node, kContainerPort));
+  EXPECT_TRUE(Vanishes(exchange_));
+  exchange_.Send(Place::kPod2, To(cast().pod2, cast().node, kSecondPort));
+  EXPECT_TRUE(Vanishes(exchange_));
+  exchange_.Send(Place::kOutside, To(cast().other_node, cast().pod2, kContainerPort));
+  EXPECT_TRUE(Vanishes(exchange_));
+  Converses(Place::kPod2, To(cast().pod2, cast().pod1, 1), AtPod1(cast().pod2));
+  Ask([](model::Docker& docker) { docker.bridges.pop_back(); });
+  exchange_.Send(Place::kOutside, To(cast().other_node, cast().pod2, 1));
+  EXPECT_TRUE(Arrives(exchange_, {Place::kPod2, cast().other_node, cast().pod2}));
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ namespace natrix::oracle {
 void AddHostPortMasquerade(Table& nat, const model::Config& config, Family family);
 void AddHostPortDnat(Table& nat, const model::Config& config, Family family);
 void AddIpMasq(Table& nat, const model::Config& config, Family family);
+// In FORWARD, behind kube-proxy's chains.
+void AddDockerFilter(Table& filter, const model::Config& config, Family family);
 // The whole table, which nobody else has rules in.
 std::string RawText(const model::Config& config, Family family);
 

@@ -200,6 +200,7 @@ std::string FilterText(const Config& config, Family family) {
     filter.Add("OUTPUT",
                fmt::format("-p udp -m udp --dport {} -j MARK --set-xmark 0x0/0xffffffff", port));
   if (!config.ipvs) AddKubeProxyFilter(filter, config, family);
+  AddDockerFilter(filter, config, family);
   AddMarkDrop(filter, config, !config.ipvs && HasKubeProxy(config));
   return filter.Text();
 }

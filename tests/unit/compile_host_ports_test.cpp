@@ -47,8 +47,8 @@ std::vector<std::string> Mapped(const model::Config& config) {
     std::string text = fmt::format("{}:{}/{}", Address{key.addr}.ToString(), Port(key.port),
                                    static_cast<int>(key.proto));
     EXPECT_TRUE(value.flags & NX_SERVICE_HOST_PORT) << text;
-    if (value.kind == NX_SERVICE_HAIRPIN) {
-      list.push_back(text + " hairpin");
+    if (value.kind == NX_SERVICE_PUBLISHED) {
+      list.push_back(text + " published");
       continue;
     }
     const auto to = backends.find({value.number, 0, NX_BACKENDS_ALL, 0});
@@ -152,10 +152,10 @@ TEST(DockerPorts, WithTheProxyAreNotForTheBridgesOwn) {
 }
 
 TEST(DockerPorts, WithoutItAreForEverybodyAndTheContainerIsMasqueradedToItself) {
-  EXPECT_THAT(
-      Mapped(WithDocker(false)),
-      UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 loopback",
-                           "0.0.0.0:8081/6 -> 172.17.0.2:80 loopback", "172.17.0.2:80/6 hairpin"));
+  EXPECT_THAT(Mapped(WithDocker(false)),
+              UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 loopback",
+                                   "0.0.0.0:8081/6 -> 172.17.0.2:80 loopback",
+                                   "172.17.0.2:80/6 published"));
   EXPECT_EQ(Compile(WithDocker(false), Host()).device.at(3).bridge[0], 1U | NX_BRIDGE_NO_PROXY);
 }
 
@@ -218,6 +218,19 @@ TEST(HostPorts, OnlyContainersAreGuardedIfTheyPublishOrNot) {
     EXPECT_EQ(net.network, 1U) << own;
   }
   EXPECT_EQ(Mapped(config).size(), 2U) << "who publishes nothing is no Service";
+}
+
+TEST(HostPorts, AFilterIsOfABridgeAndThatOf28KnowsWhatIsPublished) {
+  model::Config config = WithDocker(true);
+  EXPECT_EQ(Compile(config, Host()).config.networks, NX_NETWORKS);
+  config.docker.filter = model::DockerFilter::kIsolated;
+  EXPECT_EQ(Compile(config, Host()).config.networks, NX_NETWORKS | NX_NETWORKS_ISOLATED);
+  EXPECT_EQ(Mapped(config).size(), 2U);
+  config.docker.filter = model::DockerFilter::kClosed;
+  EXPECT_EQ(Compile(config, Host()).config.networks, NX_NETWORKS | NX_NETWORKS_CLOSED);
+  EXPECT_THAT(Mapped(config), testing::Contains("172.17.0.2:80/6 published"));
+  config.docker.bridges.clear();
+  EXPECT_EQ(Compile(config, Host()).config.networks, 0U);
 }
 
 }  // namespace

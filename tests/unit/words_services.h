@@ -56,8 +56,9 @@ inline std::string ShowMappings(const std::vector<model::PortMapping>& mappings)
 }
 
 inline std::string ShowHostPorts(const model::Config& c) {
-  std::string out = fmt::format("{:x} {} {} {}|", c.marks.host_port, c.docker.userland_proxy,
-                                c.docker.direct_access, c.docker.bridges_return);
+  std::string out = fmt::format("{:x} {} {} {} {}|", c.marks.host_port, c.docker.userland_proxy,
+                                c.docker.direct_access, c.docker.bridges_return,
+                                static_cast<int>(c.docker.filter));
   const auto list = [&](const auto& values) {
     for (const auto& value : values) out += value.ToString() + ",";
     out += "|";

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "maps/abi/config.h"
 #include "maps/abi/device.h"
 
 namespace natrix::compile {
@@ -15,6 +16,19 @@ std::uint8_t BridgeOf(const model::Docker& docker, const std::string& device) {
       return static_cast<std::uint8_t>(BridgeNumber(i) |
                                        (docker.userland_proxy ? 0 : NX_BRIDGE_NO_PROXY));
   return 0;
+}
+
+std::uint8_t NetworksOf(const model::Docker& docker) {
+  if (docker.bridges.empty()) return 0;
+  switch (docker.filter) {
+    case model::DockerFilter::kNone:
+      break;
+    case model::DockerFilter::kIsolated:
+      return NX_NETWORKS | NX_NETWORKS_ISOLATED;
+    case model::DockerFilter::kClosed:
+      return NX_NETWORKS | NX_NETWORKS_CLOSED;
+  }
+  return NX_NETWORKS;
 }
 
 void AddNetworks(const model::Config& config, ByPrefix<nx_net>& written) {

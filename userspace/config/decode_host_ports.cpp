@@ -84,6 +84,9 @@ void DecodeHostPorts(const Mapping& top, Decoded& out) {
   model::Docker& into = out.config.docker;
   docker->Into(into.userland_proxy, "userlandProxy", ReadBool);
   docker->Into(into.direct_access, "directAccess", ReadBool);
+  std::size_t filter = 0;
+  docker->Into(filter, "filter", ReadChoice);
+  into.filter = static_cast<model::DockerFilter>(filter);
   const Span returns = docker->Into(into.bridges_return, "bridgesReturn", ReadBool);
   if (into.bridges_return && !into.userland_proxy)
     docker->diagnostics().Error(returns, "\"bridgesReturn\" without \"userlandProxy\"",

@@ -64,6 +64,11 @@ std::vector<Key> HostPortKeys() {
      .text = "Whether chain DOCKER begins with `-i` BRIDGE `-j RETURN` for each bridge, as that of older "
              "Dockers: what containers call is the userland proxy's, whichever bridge they are on. "
              "Needs `userlandProxy`."},
+    {.path = "docker.filter", .type = Type::kChoice, .fallback = "none", .example = "v28",
+     .text = "Which Docker's filter rules stand in FORWARD. `v27`, and older: nothing goes from one "
+             "bridge to another. `v28`, and newer: what comes from elsewhere goes into a bridge to "
+             "published ports only. Either way answers pass, and what has kube-proxy's mark.",
+     .choices = {"none", "v27", "v28"}},
     {.path = "docker.bridges", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: docker0, subnets: [172.17.0.0/16]}]",
      .text = "Its bridge networks: what leaves one is masqueraded."},
