@@ -14,17 +14,23 @@
  *   maps     nx_config, nx_device, nx_net, nx_service (lookup)
  *   returns  NX_R_NONE, NX_R_ISOLATED or NX_R_UNPUBLISHED: enum nx_reason
  *
- * At egress, where both devices are known.  What kube-proxy's KUBE-FORWARD
- * accepts by its mark never comes to Docker's chains.  What a device brings
- * that natrix does not manage is let in: it might be the answer to a call that
- * left by there, which nobody remembers.
+ * At egress, where both devices are known.  What Kube-OVN's rules in FORWARD
+ * accept by its sets, and kube-proxy's by its mark, never comes to Docker's
+ * chains.  What a device brings that natrix does not manage is let in: it might
+ * be the answer to a call that left by there, which nobody remembers.
  */
+static __always_inline bool is_accepted(struct nx_net end)
+{
+	return end.subnets || end.services;
+}
+
 NX_GLOBAL int forward_refuses(struct __sk_buff *skb, const struct nx_pkt *pkt)
 {
 	__u32 in = skb->ingress_ifindex, out = skb->ifindex, bridge, other;
 	struct nx_device *from, *to;
 	struct nx_config *config;
-	struct nx_addr dst;
+	struct nx_addr addr;
+	struct nx_net net;
 
 	if (!pkt || in == out)
 		return NX_R_NONE;
@@ -39,11 +45,17 @@ NX_GLOBAL int forward_refuses(struct __sk_buff *skb, const struct nx_pkt *pkt)
 	bridge = to->bridge[pkt->side & 1] & NX_BRIDGE_NUMBER;
 	if (!bridge)
 		return NX_R_NONE;
+	addr = pkt->tuple.src;
+	if (is_accepted(net_of(pkt->side, &addr)))
+		return NX_R_NONE;
+	addr = pkt->tuple.dst;
+	net = net_of(pkt->side, &addr);
+	if (is_accepted(net))
+		return NX_R_NONE;
 	if (config->networks & NX_NETWORKS_ISOLATED)
 		return other && other != bridge ? NX_R_ISOLATED : NX_R_NONE;
-	dst = pkt->tuple.dst;
-	if (pkt->error || !pkt->ports_known ||
-	    net_of(pkt->side, &dst).network != bridge || !is_published(pkt))
+	if (pkt->error || !pkt->ports_known || net.network != bridge ||
+	    !is_published(pkt))
 		return NX_R_UNPUBLISHED;
 	return NX_R_NONE;
 }

@@ -220,6 +220,21 @@ TEST_P(Docker, ServicesGoIntoAClosedBridge) {
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod2, cast().join, cast().pod2, true}));
 }
 
+// So do Kube-OVN's rules about its sets.
+TEST_P(Docker, SubnetsAreReachedInAClosedBridge) {
+  Publish(true);
+  Ask(Close);
+  exchange_.Send(Place::kOutside, To(cast().client, cast().pod2, 1));
+  EXPECT_TRUE(Vanishes(exchange_));
+  model::Subnet subnet;
+  subnet.name = "pods";
+  subnet.cidrs = config_.docker.bridges[0].subnets;
+  config_.subnets = {subnet};
+  nodes_.Apply(config_);
+  exchange_.Send(Place::kOutside, To(cast().client, cast().pod2, 1));
+  EXPECT_TRUE(Arrives(exchange_, {Place::kPod2, cast().client, cast().pod2}));
+}
+
 // DOCKER-ISOLATION-STAGE-1 and -2.
 TEST_P(Docker, OlderIsolationPartsBridges) {
   PublishOnTwo(true);
