@@ -113,8 +113,9 @@ void AddDocker(Dice& dice, Config& config, std::uint32_t& number) {
   config.docker = {.userland_proxy = proxy,
                    .direct_access = dice.Chance(60),
                    .bridges_return = proxy && dice.Chance(40),
-                   .filter = static_cast<model::DockerFilter>(dice.Weighted({50, 20, 30})),
                    .bridges = {std::move(bridge)}};
+  if (config.services.empty())
+    config.docker.filter = static_cast<model::DockerFilter>(dice.Weighted({40, 25, 35}));
   if (dice.Chance(35)) AddSecondBridge(dice, config, number);
 }
 
