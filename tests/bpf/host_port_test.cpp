@@ -150,7 +150,7 @@ TEST_P(HostPorts, OnlyWhatAContainerPublishesIsMasqueradedToItself) {
 }
 
 // raw PREROUTING, which no flow goes round.
-TEST_P(HostPorts, WhatAnotherDeviceSendsToAGuardedContainerTouchesNoFlow) {
+TEST_P(HostPorts, WhatAnotherDeviceSendsToAGuardedContainerIsDropped) {
   MakeDocker(true);
   config.docker.direct_access = false;
   Apply();
@@ -169,7 +169,7 @@ TEST_P(HostPorts, WhatAnotherDeviceSendsToAGuardedContainerTouchesNoFlow) {
     EXPECT_THAT(Run(Hook::kUplinkIn, spec), DroppedFor(NX_R_DIRECT_ACCESS));
   config.docker.direct_access = true;
   Apply();
-  EXPECT_THAT(Run(Hook::kUplinkIn, answer), PassedFor(NX_R_FLOW_KEPT)) << "the RST was not heard";
+  EXPECT_THAT(Run(Hook::kUplinkIn, answer), PassedFor(NX_R_FLOW_KEPT));
 }
 
 // filter FORWARD, as what came in by `ovn0`, by no device that natrix knows, and from the node.

@@ -301,9 +301,11 @@ TEST_P(Xdp, LeavesToTcxWhatMayNotGoToItsDestination) {
   Apply();
   nx_established entry = Entry();
   entry.flow.subnets.generation = 0;  // as of another configuration
+  const std::uint32_t seen = entry.flow.seen = Jiffies() - 5;
   Put(entry);
   for (int i = 0; i < 2; ++i)
     EXPECT_THAT(Run(Hook::kUplinkIn, answer_), DroppedFor(NX_R_DIRECT_ACCESS));
+  EXPECT_EQ(Entry().flow.seen, seen) << "what is dropped keeps no flow alive";
   ExpectPassed(Frame(), "guarded");
 }
 
