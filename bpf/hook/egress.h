@@ -7,6 +7,7 @@
 #include "bpf/stage/create.h"
 #include "bpf/stage/firewall.h"
 #include "bpf/stage/flow.h"
+#include "bpf/stage/forward.h"
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/gateway.h"
 #include "bpf/stage/handoff.h"
@@ -42,14 +43,13 @@ egress_write(struct __sk_buff *skb, struct nx_pkt *pkt,
  */
 NX_GLOBAL int egress_lookup(struct nx_pkt *pkt, struct nx_scratch *s)
 {
-	struct nx_established *established;
 	struct nx_tuple key;
 	struct nx_flow *flow;
 
 	if (!pkt || !s)
 		return NX_PASS;
 	key = pkt->tuple;
-	flow = stage_flow(pkt, &key, &established);
+	flow = stage_flow(pkt, &key, flow_known(pkt, &key));
 	if (flow) {
 		/* An original entry with another destination wanted ingress
 		 * to see this packet first; it is not of that flow.
@@ -122,9 +122,12 @@ egress_new(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_scratch *s)
 {
 	struct nx_config *config = config_of(pkt->side);
 	bool flowless = !pkt->ports_known || pkt->ext_overflow;
+	enum nx_reason refused = stage_forward(skb, pkt);
 
 	if (!config)
 		return nx_pass(pkt, NX_R_NONE);
+	if (refused != NX_R_NONE)
+		return nx_drop(pkt, refused);
 	if (pkt->opens == NX_OPENS_NOTHING && !flowless)
 		return egress_invalid(pkt);
 	if (s->snat.what == NX_SNAT_NOT_OURS)
@@ -315,6 +318,22 @@ static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
 					 NX_R_FLOW_TRANSLATED);
 }
 
+/* What has no ports that could be read goes to none that is published. */
+static __always_inline enum nx_verdict egress_unparsed(struct __sk_buff *skb,
+						       struct nx_pkt *pkt)
+{
+	enum nx_reason refused;
+
+	if (pkt->reason != NX_R_NOT_IP && pkt->reason != NX_R_VLAN) {
+		pkt->side = handoff_config_side(skb);
+		pkt->ports_known = 0;
+		refused = stage_forward(skb, pkt);
+		if (refused != NX_R_NONE)
+			return nx_drop(pkt, refused);
+	}
+	return pkt->head ? egress_headless(pkt) : NX_PASS;
+}
+
 static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 					      struct nx_pkt *pkt)
 {
@@ -326,7 +345,7 @@ static __always_inline enum nx_verdict egress(struct __sk_buff *skb,
 			return nx_drop(pkt, NX_R_MARK_DROP);
 	}
 	if (v != NX_CONTINUE)
-		return pkt->head ? egress_headless(pkt) : v;
+		return egress_unparsed(skb, pkt);
 	v = egress_parsed(skb, pkt);
 	stage_fragment_mark(skb, pkt);
 	return v;

@@ -7,6 +7,7 @@
 #include "bpf/stage/flow.h"
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/gateway.h"
+#include "bpf/stage/guard.h"
 #include "bpf/stage/handoff.h"
 #include "bpf/stage/local.h"
 #include "bpf/stage/mark.h"
@@ -213,10 +214,21 @@ static __always_inline bool ingress_is_stranger(const struct nx_pkt *pkt,
 	       !addr_eq(&pkt->tuple.src, &pkt->tuple.dst);
 }
 
+/* raw PREROUTING.  Leaves pkt->side behind where no flow is known. */
+static __always_inline bool ingress_guarded(struct __sk_buff *skb,
+					    struct nx_pkt *pkt,
+					    struct nx_established *known)
+{
+	if (known && !pkt->error && !gateway_of_flow(pkt, &known->flow))
+		return false;
+	pkt->side = config_side();
+	return stage_guard(skb, pkt);
+}
+
 static __always_inline enum nx_verdict
 ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 {
-	struct nx_established *established;
+	struct nx_established *known;
 	struct nx_flow *flow;
 	struct nx_net from, to;
 	enum nx_verdict v;
@@ -227,16 +239,21 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	if (from_pod)
 		stage_distrust(skb);
 	v = stage_parse(skb, pkt);
-	if (v != NX_CONTINUE)
+	if (v != NX_CONTINUE) {
+		if (ingress_guarded(skb, pkt, NULL))
+			return nx_drop(pkt, NX_R_DIRECT_ACCESS);
 		return pkt->head == NX_HEAD_ELSEWHERE ? ingress_headless(pkt) :
 							v;
+	}
 	stage_fragment(pkt);
-	flow = stage_flow(pkt, &pkt->tuple, &established);
-	if (established && established->flow.role != NX_ROLE_MIDDLE) {
-		gateway_of_flow(pkt, &established->flow);
-		v = stage_short_cut(skb, pkt, established);
+	known = flow_known(pkt, &pkt->tuple);
+	if (ingress_guarded(skb, pkt, known))
+		return nx_drop(pkt, NX_R_DIRECT_ACCESS);
+	flow = stage_flow(pkt, &pkt->tuple, known);
+	if (flow && known && known->flow.role != NX_ROLE_MIDDLE) {
+		v = stage_short_cut(skb, pkt, known);
 		if (v != NX_CONTINUE)
-			return ingress_sent(skb, pkt, established, v);
+			return ingress_sent(skb, pkt, known, v);
 	}
 	if (flow) {
 		pkt->side = config_side();
@@ -252,7 +269,8 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	if (pkt->error)
 		return nx_pass(pkt, NX_R_ICMP_UNRELATED);
 
-	pkt->side = config_side();
+	if (known) /* it was, and is over */
+		pkt->side = config_side();
 	handoff_side(skb, pkt);
 	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
+#include <stddef.h>
+
 #include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -25,6 +29,18 @@ static __always_inline void *header_at(struct __sk_buff *skb, __u32 off,
 		return NULL;
 	p = (void *)(long)skb->data + off;
 	return p + len <= (void *)(long)skb->data_end ? p : NULL;
+}
+
+/* The packet's own destination, also an ICMP error's.  Not 0: it has none. */
+static __always_inline long load_destination(struct __sk_buff *skb, bool v6,
+					     struct nx_addr *dst)
+{
+	if (v6)
+		return bpf_skb_load_bytes(
+			skb, NX_L3 + offsetof(struct ipv6hdr, daddr), dst, 16);
+	addr_set_v4(dst, 0);
+	return bpf_skb_load_bytes(skb, NX_L3 + offsetof(struct iphdr, daddr),
+				  &dst->byte[12], 4);
 }
 
 /* Requests of ICMP that nf_conntrack tracks, and the request that an answer

@@ -13,14 +13,26 @@ static __always_inline bool is_link_local6(const struct nx_addr *addr)
 	return addr->byte[0] == 0xfe && (addr->byte[1] & 0xc0) == 0x80;
 }
 
+/* Whether the destination is a container's that publishes the port. */
+static __always_inline bool is_published(const struct nx_pkt *pkt)
+{
+	struct nx_service_key key = { .addr = pkt->tuple.dst,
+				      .port = pkt->tuple.dport,
+				      .proto = pkt->tuple.proto };
+	struct nx_service *service = service_at(pkt->side, &key);
+
+	return service && service->kind == NX_SERVICE_PUBLISHED;
+}
+
 /* Whether the rule does not match what came in by this device: the container's
- * own network is served by Docker's userland proxy.
+ * own bridge, or all of Docker's, are served by its userland proxy.
  */
 static __always_inline bool host_port_skips(const struct nx_pkt *pkt,
 					    const struct nx_service *service,
 					    __u32 ifindex)
 {
 	struct nx_device *device;
+	__u32 bridge;
 
 	if (service->kind == NX_SERVICE_DOCKER && pkt->v6 &&
 	    is_link_local6(&pkt->tuple.src))
@@ -28,8 +40,9 @@ static __always_inline bool host_port_skips(const struct nx_pkt *pkt,
 	if (!service->not_from)
 		return false;
 	device = bpf_map_lookup_elem(&nx_device, &ifindex);
-	return device && (device->bridge[pkt->side & 1] & NX_BRIDGE_NUMBER) ==
-				 service->not_from;
+	bridge = device ? device->bridge[pkt->side & 1] & NX_BRIDGE_NUMBER : 0;
+	return bridge && (bridge == service->not_from ||
+			  service->not_from == NX_NOT_FROM_BRIDGES);
 }
 
 /* Its container, and whether CNI-HOSTPORT-SETMARK is asked for: enum

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-#include <stddef.h>
-
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-
 #include "bpf/lib/config.h"
-#include "bpf/lib/packet.h"
+#include "bpf/lib/headers.h"
 #include "bpf/lib/ports.h"
 
 /* KUBE-MARK-DROP: filter KUBE-FIREWALL, which INPUT and OUTPUT ask and FORWARD
@@ -32,20 +27,12 @@ static __always_inline bool is_marked_drop(const struct __sk_buff *skb)
 NX_GLOBAL int firewall_local(struct __sk_buff *skb, const struct nx_pkt *pkt)
 {
 	struct nx_addr dst = {};
-	long bad;
 
 	/* A tagged frame is its VLAN device's; all else begins with IP. */
 	if (!pkt || pkt->reason == NX_R_NOT_IP || pkt->reason == NX_R_VLAN)
 		return 0;
-	addr_set_v4(&dst, 0);
-	if (pkt->v6)
-		bad = bpf_skb_load_bytes(
-			skb, NX_L3 + offsetof(struct ipv6hdr, daddr), &dst, 16);
-	else
-		bad = bpf_skb_load_bytes(skb,
-					 NX_L3 + offsetof(struct iphdr, daddr),
-					 &dst.byte[12], 4);
-	return !bad && bpf_map_lookup_elem(&nx_local, &dst);
+	return !load_destination(skb, pkt->v6, &dst) &&
+	       bpf_map_lookup_elem(&nx_local, &dst);
 }
 
 static __always_inline bool stage_firewall_in(struct __sk_buff *skb,

@@ -11,8 +11,8 @@
  *   writes   nothing of pkt
  *   maps     nx_flow (lookup, seen and state in place); nx_embryo likewise,
  *            and its end or promotion through lib/flow_table.h
- *   returns  the entry of key, or null: no live flow has it; *established: the
- *            same with its way when it is one of nx_flow, else null
+ *   returns  the entry of key, or null: no live flow has it.  flow_known(): the
+ *            same with its way if it is one of nx_flow, expired or not
  *
  * An established packet costs one lookup and, when the jiffy changed, one
  * store.  Two CPUs may store `seen` and `state` of one entry at a time: both
@@ -154,20 +154,26 @@ NX_GLOBAL int flow_stream(struct nx_flow *flow)
 	return 0;
 }
 
-static __always_inline struct nx_flow *
-stage_flow(const struct nx_pkt *pkt, const struct nx_tuple *key,
-	   struct nx_established **established)
+/* Before anything is noted. */
+static __always_inline struct nx_established *
+flow_known(const struct nx_pkt *pkt, const struct nx_tuple *key)
 {
-	struct nx_flow *flow;
-	__u32 now, age;
-
-	*established = NULL;
 	if (!pkt->ports_known || pkt->ext_overflow)
 		return NULL;
-	flow = bpf_map_lookup_elem(&nx_flow, key);
+	return bpf_map_lookup_elem(&nx_flow, key);
+}
+
+static __always_inline struct nx_flow *stage_flow(const struct nx_pkt *pkt,
+						  const struct nx_tuple *key,
+						  struct nx_established *known)
+{
+	struct nx_flow *flow = (struct nx_flow *)known;
+	__u32 now, age;
+
+	if (!pkt->ports_known || pkt->ext_overflow)
+		return NULL;
 	if (!flow)
 		return embryo_find(pkt, key);
-	*established = (struct nx_established *)flow;
 
 	now = now_jiffies();
 	age = now - flow->seen;

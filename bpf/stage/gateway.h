@@ -17,14 +17,17 @@
  * Packets of the node itself have no ingress device and are not counted.
  */
 
-/* Finds a flow's subnets under the configuration in force.  Two CPUs that do
+/* Finds a flow's subnets under the configuration in force, and whether the
+ * destination it is sent to is guarded (bpf/stage/guard.h).  Two CPUs that do
  * so at a time write the same word.
  */
 NX_GLOBAL int gateway_resolve(const struct nx_pkt *pkt, struct nx_flow *flow)
 {
 	struct nx_flow_subnets found;
+	struct nx_config *config;
 	struct nx_addr addr;
 	__u32 generation;
+	bool guarded;
 
 	if (!pkt || !flow)
 		return 0;
@@ -33,16 +36,21 @@ NX_GLOBAL int gateway_resolve(const struct nx_pkt *pkt, struct nx_flow *flow)
 	found.from = net_of(generation, &addr).subnet;
 	addr = flow->dst;
 	found.to = net_of(generation, &addr).subnet;
-	found.generation = generation + 1;
+	config = config_of(generation & 1);
+	addr = pkt->tuple.dst;
+	guarded = config && config->networks & NX_NETWORKS_GUARDED &&
+		  net_of(generation, &addr).guarded;
+	found.generation = guarded ? 0 : generation + 1;
 	flow->subnets = found;
-	return 0;
+	return guarded;
 }
 
-static __always_inline void gateway_of_flow(const struct nx_pkt *pkt,
+/* Whether the packet's destination is guarded. */
+static __always_inline bool gateway_of_flow(const struct nx_pkt *pkt,
 					    struct nx_flow *flow)
 {
-	if (flow->subnets.generation != config_generation() + 1 && !pkt->error)
-		gateway_resolve(pkt, flow);
+	return flow->subnets.generation != config_generation() + 1 &&
+	       !pkt->error && gateway_resolve(pkt, flow);
 }
 
 /* What one packet adds.  Netfilter sees a datagram put together (nf_defrag)

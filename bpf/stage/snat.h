@@ -4,6 +4,7 @@
 #include "bpf/lib/config.h"
 #include "bpf/lib/decision.h"
 #include "bpf/lib/fip.h"
+#include "bpf/lib/host_port.h"
 #include "bpf/lib/outgoing.h"
 #include "bpf/lib/packet.h"
 #include "bpf/lib/policy.h"
@@ -24,17 +25,6 @@ static __always_inline void snat_as_found(struct nx_snat *snat,
 static __always_inline bool is_multicast(const struct nx_addr *addr, bool v6)
 {
 	return v6 ? addr->byte[0] == 0xff : (addr->byte[12] & 0xf0) == 0xe0;
-}
-
-/* Whether the destination is a container's that publishes the port. */
-static __always_inline bool is_hairpin(const struct nx_pkt *pkt)
-{
-	struct nx_service_key key = { .addr = pkt->tuple.dst,
-				      .port = pkt->tuple.dport,
-				      .proto = pkt->tuple.proto };
-	struct nx_service *service = service_at(pkt->side, &key);
-
-	return service && service->kind == NX_SERVICE_HAIRPIN;
 }
 
 /* Docker's: what leaves a bridge's subnet (`network`, or 0) by another device;
@@ -60,7 +50,7 @@ NX_GLOBAL int snat_of_bridge(struct __sk_buff *skb, const struct nx_pkt *pkt,
 		return 0;
 	src = pkt->tuple.src;
 	if (!bpf_map_lookup_elem(&nx_local, &src) &&
-	    (!addr_eq(&src, &pkt->tuple.dst) || !is_hairpin(pkt)))
+	    (!addr_eq(&src, &pkt->tuple.dst) || !is_published(pkt)))
 		return 0;
 	snat_as_found(snat, NX_R_MASQ_NO_PROXY);
 	return 1;

@@ -35,6 +35,12 @@ enum nx_ranges {
 #define NX_ASK_SERVICES 1   /* Services, and perhaps host ports */
 #define NX_ASK_HOST_PORTS 2 /* host ports only, or networks' own flows */
 
+/* Bits of nx_config.networks; not 0: Docker has bridges (nx_device.bridge). */
+#define NX_NETWORKS 1
+#define NX_NETWORKS_ISOLATED 2 /* one does not get to another: Docker <= 27 */
+#define NX_NETWORKS_CLOSED 4   /* from elsewhere only published ports: >= 28 */
+#define NX_NETWORKS_GUARDED 8  /* nx_net.guarded is somebody's */
+
 /* Scalars of one configuration: map `nx_config`, array of two (left, right).
  * All numbers in host byte order.
  */
@@ -60,7 +66,7 @@ struct nx_config {
 	__u8 node_ports;	   /* 1: NodePorts at any local address */
 	__u8 localhost_node_ports; /* 1: at 127.0.0.1 for its own processes */
 	enum nx_sockets sockets;   /* whose calls of Services are theirs */
-	__u8 networks;		   /* 1: Docker has bridges: nx_device.bridge */
+	__u8 networks;		   /* NX_NETWORKS_* */
 	__u8 loop_back;		   /* 1: nx_loop has members */
 	enum nx_ranges ranges;
 	__u32 mark_host_port; /* 0x2000, as CNI portmap's */

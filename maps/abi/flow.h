@@ -104,7 +104,10 @@ enum nx_flow_flags {
 struct nx_flow_subnets {
 	__u16 from;
 	__u16 to;
-	__u32 generation; /* they were found under, plus 1; 0: not yet */
+	/* They were found under, plus 1.  0: not yet, or they are asked for each
+	 * packet because nx_net.guarded is the key's destination.
+	 */
+	__u32 generation;
 } __attribute__((aligned(8)));
 NX_ABI_SIZE(nx_flow_subnets, 8);
 

@@ -95,7 +95,13 @@
 	X(NX_R_XDP_MALFORMED, 59, DROP,                                        \
 	  "IP header impossible, or the packet cut short: dropped by XDP")     \
 	X(NX_R_LOCALNET, 60, DROP,                                             \
-	  "to this node's 127.0.0.0/8 from another host")
+	  "to this node's 127.0.0.0/8 from another host")                      \
+	X(NX_R_DIRECT_ACCESS, 61, DROP,                                        \
+	  "Docker: straight to a container, and not by its bridge")            \
+	X(NX_R_ISOLATED, 62, DROP,                                             \
+	  "Docker: from one of its bridges to another")                        \
+	X(NX_R_UNPUBLISHED, 63, DROP,                                          \
+	  "Docker: into a bridge from elsewhere, to no published port")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -64,11 +64,14 @@ enum nx_service_kind {
 	NX_SERVICE_NODE_PORT,
 	NX_SERVICE_PORTMAP, /* CNI portmap's */
 	NX_SERVICE_DOCKER,
-	/* Not called at all: a container's own address and port, which Docker
-	 * masquerades when it reached itself there.  With HOST_PORT.
+	/* Not called at all: a container's own address and port that Docker
+	 * publishes, masquerades when it reached itself there, and lets be
+	 * reached from elsewhere.  With HOST_PORT.
 	 */
-	NX_SERVICE_HAIRPIN,
+	NX_SERVICE_PUBLISHED,
 } __attribute__((packed));
+
+#define NX_NOT_FROM_BRIDGES 0x80 /* nx_service.not_from: none of them all */
 
 struct nx_service {
 	__u32 number;	/* of the Service port; never 0 */
@@ -77,7 +80,7 @@ struct nx_service {
 	__u16 local;	/* that the Local policy may */
 	enum nx_service_flags flags;
 	enum nx_service_kind kind;
-	__u8 not_from;	 /* network whose own calls are not for it; 0: none */
+	__u8 not_from;	 /* bridge whose own calls are not for it; 0: none */
 	__u8 consistent; /* 1: its lists have an nx_table */
 };
 NX_ABI_SIZE(nx_service, 16);

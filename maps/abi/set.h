@@ -29,7 +29,8 @@ struct nx_net {
 	__u32 masq_ipam_pools : 1;  /* cali40masq-ipam-pools */
 	__u32 network_ip_pools : 1; /* cali40network-ip-pools */
 	__u32 all_hosts_net : 1;    /* cali40all-hosts-net, if it is asked */
-	__u32 unused : 12;
+	__u32 guarded : 1; /* a container's: only its bridge may send to it */
+	__u32 unused : 11;
 	__u32 subnet; /* key of nx_subnet; 0: in no subnet of the node's */
 };
 NX_ABI_SIZE(nx_net, 8);

@@ -149,5 +149,63 @@ TEST_P(HostPorts, OnlyWhatAContainerPublishesIsMasqueradedToItself) {
   EXPECT_EQ(Run(Hook::kOut, itself).src(), cast().pod);
 }
 
+// raw PREROUTING, which no flow goes round.
+TEST_P(HostPorts, WhatAnotherDeviceSendsToAGuardedContainerIsDropped) {
+  MakeDocker(true);
+  config.docker.direct_access = false;
+  Apply();
+  EXPECT_THAT(Run(Hook::kUplinkIn, Tcp(cast().web, cast().pod)), PassedFor(NX_R_NOT_OURS));
+  const PacketSpec call = Tcp(cast().pod, cast().web);
+  const Outcome sent = Run(Hook::kOut, call);
+  EXPECT_THAT(sent, PassedFor(NX_R_KEEP));
+  const PacketSpec answer = Answer(sent, call);
+  EXPECT_THAT(Run(Hook::kUplinkIn, answer), PassedFor(NX_R_FLOW_KEPT));
+  config.docker.bridges[0].name = "br0";  // what comes in is no longer by the bridge
+  Apply();
+  PacketSpec reset = answer;
+  reset.tcp_flags = kRst;
+  for (const PacketSpec& spec : {reset, Tcp(cast().web, cast().pod), Udp(cast().web, cast().pod),
+                                 Echo(cast().web, cast().pod)})
+    EXPECT_THAT(Run(Hook::kUplinkIn, spec), DroppedFor(NX_R_DIRECT_ACCESS));
+  config.docker.direct_access = true;
+  Apply();
+  EXPECT_THAT(Run(Hook::kUplinkIn, answer), PassedFor(NX_R_FLOW_KEPT));
+}
+
+// filter FORWARD, as what came in by `ovn0`, by no device that natrix knows, and from the node.
+TEST_P(HostPorts, DockersFilterIsAboutWhatIsForwardedIntoABridge) {
+  host.devices.push_back(host.devices.front());
+  host.devices.back().ifindex = 7;
+  host.devices.back().name = "ovn0";
+  MakeDocker(true);
+  config.docker.bridges.push_back({.name = "ovn0", .subnets = {}, .containers = {}});
+  config.docker.filter = model::DockerFilter::kIsolated;
+  Apply();
+  PacketSpec call = Tcp(cast().web, cast().pod);
+  call.dport = 8080;
+  ingress_ifindex = 7;
+  EXPECT_THAT(Run(Hook::kOut, call), DroppedFor(NX_R_ISOLATED));
+  config.docker.bridges.pop_back();
+  Apply();
+  EXPECT_FALSE(Run(Hook::kOut, call).dropped) << "from no bridge";
+
+  config.docker.filter = model::DockerFilter::kClosed;
+  Apply();
+  PacketSpec other = call;
+  other.dport = 8081;
+  EXPECT_THAT(Run(Hook::kOut, other), DroppedFor(NX_R_UNPUBLISHED));
+  other.src = cast().other_node;
+  for (const std::uint32_t in : {8, 1, 0}) {
+    ingress_ifindex = in;
+    EXPECT_FALSE(Run(Hook::kOut, other).dropped);
+  }
+  ingress_ifindex = 7;
+  call.src = cast().other_node;
+  EXPECT_FALSE(Run(Hook::kOut, call).dropped) << "published";
+  support::Bytes cut = support::Build(call, {"02:00:00:00:00:01", "02:00:00:00:00:02"}).at(0);
+  cut[14 + (v6() ? 40 : 20) + 12] = 0xf0;  // a TCP header longer than its packet
+  EXPECT_THAT(Run(Hook::kOut, cut), DroppedFor(NX_R_UNPUBLISHED));
+}
+
 }  // namespace
 }  // namespace natrix

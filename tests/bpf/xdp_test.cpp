@@ -291,6 +291,24 @@ TEST_P(Xdp, LeavesToTcxAFlowWhoseSubnetsAreToBeFoundAnew) {
   ExpectPassed(Frame(), "another configuration");
 }
 
+TEST_P(Xdp, LeavesToTcxWhatMayNotGoToItsDestination) {
+  EstablishUdp();
+  const model::Address own = model::Address::Parse(cast().node).value();
+  config.docker = {.direct_access = false,
+                   .bridges = {{.name = "br0",
+                                .subnets = {model::Prefix::Of(own)},
+                                .containers = {{.name = "web", .addresses = {own}, .ports = {}}}}}};
+  Apply();
+  nx_established entry = Entry();
+  entry.flow.subnets.generation = 0;  // as of another configuration
+  const std::uint32_t seen = entry.flow.seen = Jiffies() - 5;
+  Put(entry);
+  for (int i = 0; i < 2; ++i)
+    EXPECT_THAT(Run(Hook::kUplinkIn, answer_), DroppedFor(NX_R_DIRECT_ACCESS));
+  EXPECT_EQ(Entry().flow.seen, seen) << "what is dropped keeps no flow alive";
+  ExpectPassed(Frame(), "guarded");
+}
+
 TEST_P(Xdp, LeavesAnExpiredFlowToTcx) {
   EstablishUdp();
   nx_established entry = Entry(), other{};

@@ -77,6 +77,20 @@ void AddContainer(Dice& dice, Config& config, bool wide, bool may_masquerade,
   config.host_ports.push_back(std::move(ports));
 }
 
+// The uplink, with another node as a container.
+void AddSecondBridge(Dice& dice, Config& config, std::uint32_t& number) {
+  model::DockerContainer container{
+      .name = "n", .addresses = {}, .ports = AnyMappings(dice, number)};
+  model::DockerBridge bridge{.name = kUplink, .subnets = {}, .containers = {}};
+  for (const Family family : kFamilies) {
+    const Prefix own{AddressOf(CastOf(family).other_node), family == Family::kIpv4 ? 24 : 64};
+    bridge.subnets.push_back(own.WithoutHostBits());
+    container.addresses.push_back(own.address);
+  }
+  bridge.containers.push_back(std::move(container));
+  config.docker.bridges.push_back(std::move(bridge));
+}
+
 // The bridge that all pods are on, with one or both of the first subnets.
 void AddDocker(Dice& dice, Config& config, std::uint32_t& number) {
   model::DockerBridge bridge{.name = kPodDevice, .subnets = {}, .containers = {}};
@@ -89,13 +103,20 @@ void AddDocker(Dice& dice, Config& config, std::uint32_t& number) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto pod = static_cast<Place>(i);  // nobody else's address
     const int subnet = static_cast<int>(dice.Below(static_cast<std::uint32_t>(subnets)));
-    model::DockerContainer container{
-        .name = fmt::format("d{}", number), .addresses = {}, .ports = AnyMappings(dice, number)};
+    model::DockerContainer container{.name = fmt::format("d{}", i), .addresses = {}, .ports = {}};
+    if (dice.Chance(85)) container.ports = AnyMappings(dice, number);
     for (const Family family : kFamilies)
       container.addresses.push_back(AddressOf(PodAddress(family, pod, subnet)));
     bridge.containers.push_back(std::move(container));
   }
-  config.docker = {.userland_proxy = dice.Chance(60), .bridges = {std::move(bridge)}};
+  const bool proxy = dice.Chance(60);
+  config.docker = {.userland_proxy = proxy,
+                   .direct_access = dice.Chance(60),
+                   .bridges_return = proxy && dice.Chance(40),
+                   .bridges = {std::move(bridge)}};
+  if (config.services.empty())
+    config.docker.filter = static_cast<model::DockerFilter>(dice.Weighted({40, 25, 35}));
+  if (dice.Chance(35)) AddSecondBridge(dice, config, number);
 }
 
 Config PlainConfig() {

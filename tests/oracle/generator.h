@@ -60,7 +60,8 @@ Call GenerateServiceCall(Dice& dice, Family family, const std::vector<ServiceRul
 model::Config GenerateProxied(Dice& dice);
 Call GenerateProxiedCall(Dice& dice, Family family, const model::Config& config);
 // The same, or nothing of it, with host ports of CNI's portmap and Docker's: the suite hostports.
-// The node's own processes call none: what they send is translated in their sockets.
+// The node's own processes call none: what they send is translated in their sockets.  Docker has no
+// filter beside Services: there iptables drops a first packet's repetition, which has no mark.
 model::Config GenerateHostPorts(Dice& dice);
 Call GenerateHostPortCall(Dice& dice, Family family, const model::Config& config);
 // Calico's pools and floating IPs, which Felix' rules do on the left and natrix on the right: the

@@ -118,6 +118,9 @@ void AddDocker(Table& nat, const Config& config, Family family) {
       .Add("OUTPUT",
            fmt::format("{}-m addrtype --dst-type LOCAL -j DOCKER",
                        config.docker.userland_proxy ? fmt::format("! -d {} ", loopback) : ""));
+  if (config.docker.bridges_return)
+    for (const model::DockerBridge& bridge : config.docker.bridges)
+      nat.Add("DOCKER", fmt::format("-i {} -j RETURN", bridge.name));
   for (const model::DockerBridge& bridge : config.docker.bridges)
     for (const model::DockerContainer& container : bridge.containers)
       if (const auto address = model::FirstOf(container.addresses, family))
@@ -144,6 +147,55 @@ void AddBridge(Table& nat, const model::Docker& docker, const model::DockerBridg
                               NameOf(port.protocol), port.container_port));
 }
 
+// DOCKER's ACCEPT of what is published, which each shape has.
+void AddAccepted(Table& filter, const model::DockerBridge& bridge, Family family) {
+  for (const model::DockerContainer& container : bridge.containers)
+    if (const auto address = model::FirstOf(container.addresses, family))
+      for (const PortMapping& port : container.ports)
+        if (IsOf(port, family))
+          filter.Add("DOCKER", fmt::format("-d {0} ! -i {1} -o {1} -p {2} --dport {3} -j ACCEPT",
+                                           address->ToString(), bridge.name, NameOf(port.protocol),
+                                           port.container_port));
+}
+
+void AddFilterOf28(Table& filter, const std::vector<model::DockerBridge>& bridges, Family family) {
+  for (const char* chain :
+       {"DOCKER", "DOCKER-BRIDGE", "DOCKER-CT", "DOCKER-FORWARD", "DOCKER-INTERNAL", "DOCKER-USER"})
+    filter.Chain(chain);
+  for (const char* chain : {"DOCKER-USER", "DOCKER-FORWARD"})
+    filter.Add("FORWARD", fmt::format("-j {}", chain));
+  for (const char* chain : {"DOCKER-CT", "DOCKER-INTERNAL", "DOCKER-BRIDGE"})
+    filter.Add("DOCKER-FORWARD", fmt::format("-j {}", chain));
+  for (const model::DockerBridge& bridge : bridges) AddAccepted(filter, bridge, family);
+  for (const model::DockerBridge& bridge : bridges)
+    filter.Add("DOCKER", fmt::format("! -i {0} -o {0} -j DROP", bridge.name))
+        .Add("DOCKER-BRIDGE", fmt::format("-o {} -j DOCKER", bridge.name))
+        .Add("DOCKER-CT",
+             fmt::format("-o {} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", bridge.name))
+        .Add("DOCKER-FORWARD", fmt::format("-i {} -j ACCEPT", bridge.name));
+}
+
+void AddFilterOf27(Table& filter, const std::vector<model::DockerBridge>& bridges, Family family) {
+  const std::string one = "DOCKER-ISOLATION-STAGE-1", two = "DOCKER-ISOLATION-STAGE-2";
+  for (const std::string& chain : {std::string("DOCKER"), one, two, std::string("DOCKER-USER")})
+    filter.Chain(chain);
+  filter.Add("FORWARD", "-j DOCKER-USER").Add("FORWARD", "-j " + one);
+  for (const model::DockerBridge& bridge : bridges) {
+    const std::string& name = bridge.name;
+    filter
+        .Add("FORWARD",
+             fmt::format("-o {} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", name))
+        .Add("FORWARD", fmt::format("-o {} -j DOCKER", name))
+        .Add("FORWARD", fmt::format("-i {0} ! -o {0} -j ACCEPT", name))
+        .Add("FORWARD", fmt::format("-i {0} -o {0} -j ACCEPT", name))
+        .Add(one, fmt::format("-i {0} ! -o {0} -j {1}", name, two))
+        .Add(two, fmt::format("-o {} -j DROP", name));
+    AddAccepted(filter, bridge, family);
+  }
+  for (const std::string& chain : {one, two, std::string("DOCKER-USER")})
+    filter.Add(chain, "-j RETURN");
+}
+
 }  // namespace
 
 void AddHostPortMasquerade(Table& nat, const Config& config, Family family) {
@@ -164,6 +216,27 @@ void AddHostPortMasquerade(Table& nat, const Config& config, Family family) {
 void AddHostPortDnat(Table& nat, const Config& config, Family family) {
   AddPortmap(nat, config, family);
   AddDocker(nat, config, family);
+}
+
+void AddDockerFilter(Table& filter, const Config& config, Family family) {
+  if (config.docker.bridges.empty()) return;
+  if (config.docker.filter == model::DockerFilter::kClosed)
+    AddFilterOf28(filter, config.docker.bridges, family);
+  else if (config.docker.filter == model::DockerFilter::kIsolated)
+    AddFilterOf27(filter, config.docker.bridges, family);
+}
+
+// filterDirectAccess
+std::string RawText(const Config& config, Family family) {
+  Table raw("raw", family);
+  for (const char* chain : {"PREROUTING", "OUTPUT"}) raw.Policy(chain);
+  if (config.docker.direct_access) return raw.Text();
+  for (const model::DockerBridge& bridge : config.docker.bridges)
+    for (const model::DockerContainer& container : bridge.containers)
+      if (const auto address = model::FirstOf(container.addresses, family))
+        raw.Add("PREROUTING",
+                fmt::format("-d {} ! -i {} -j DROP", address->ToString(), bridge.name));
+  return raw.Text();
 }
 
 void AddIpMasq(Table& nat, const Config& config, Family family) {

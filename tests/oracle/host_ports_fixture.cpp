@@ -37,6 +37,21 @@ void HostPortOracle::Publish(bool userland_proxy, std::vector<model::PortMapping
   nodes_.Apply(config_);
 }
 
+void HostPortOracle::PublishOnTwo(bool userland_proxy) {
+  model::DockerContainer container{
+      .name = "db", .addresses = {}, .ports = {{{}, kSecondPort, kContainerPort}}};
+  model::DockerBridge bridge{.name = kUplink, .subnets = {}, .containers = {}};
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    const Prefix own{Address::Parse(CastOf(family).other_node).value(),
+                     family == Family::kIpv4 ? 24 : 64};
+    bridge.subnets.push_back(own.WithoutHostBits());
+    container.addresses.push_back(own.address);
+  }
+  bridge.containers.push_back(std::move(container));
+  Publish(userland_proxy);
+  Ask([&](model::Docker& docker) { docker.bridges.push_back(std::move(bridge)); });
+}
+
 void HostPortOracle::IsTheNodes(Place from, const PacketSpec& call) {
   exchange_.Send(from, call);
   EXPECT_TRUE(Agree(exchange_));

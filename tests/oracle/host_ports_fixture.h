@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 namespace natrix::oracle {
 
 inline constexpr std::uint16_t kHostPort = 18080;
+inline constexpr std::uint16_t kSecondPort = 18090;
 inline constexpr std::uint16_t kContainerPort = 8080;
 inline constexpr std::uint32_t kHostPortMark = 0x2000;
 
@@ -26,6 +28,15 @@ class HostPortOracle : public ServiceOracle {
   // With the bridge that the pods are on as Docker's, and pod1 publishing these.
   void Publish(bool userland_proxy, std::vector<model::PortMapping> ports);
   void Publish(bool userland_proxy) { Publish(userland_proxy, {{{}, kHostPort, kContainerPort}}); }
+
+  // The same with the uplink as a second bridge of Docker's, and on it another node's address as a
+  // container that publishes kSecondPort.
+  void PublishOnTwo(bool userland_proxy);
+  // Changes what Docker is asked for.
+  void Ask(const std::function<void(model::Docker&)>& change) {
+    change(config_.docker);
+    nodes_.Apply(config_);
+  }
 
   // Each from a port of its own, so that none is another one's flow.
   PacketSpec Fresh(PacketSpec call) {

@@ -204,16 +204,17 @@ std::string FilterText(const Config& config, Family family) {
   for (const int port : {4789, 6081})
     filter.Add("OUTPUT",
                fmt::format("-p udp -m udp --dport {} -j MARK --set-xmark 0x0/0xffffffff", port));
-  if (config.ipvs) return filter.Text();
-  AddKubeProxyFilter(filter, config, family);
-  AddMarkDrop(filter, config, HasKubeProxy(config));
+  if (!config.ipvs) AddKubeProxyFilter(filter, config, family);
+  AddDockerFilter(filter, config, family);
+  if (!config.ipvs) AddMarkDrop(filter, config, HasKubeProxy(config));
   return filter.Text();
 }
 
 }  // namespace
 
 std::string IptablesText(const Config& config, Family family) {
-  return NatText(config, family) + MangleText(config, family) + FilterText(config, family);
+  return RawText(config, family) + NatText(config, family) + MangleText(config, family) +
+         FilterText(config, family);
 }
 
 }  // namespace natrix::oracle

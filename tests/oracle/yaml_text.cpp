@@ -221,8 +221,12 @@ std::string HostPortsText(const model::HostPorts& ports) {
 }
 
 std::string DockerText(const model::Docker& docker) {
-  std::string text =
-      fmt::format("docker:\n  userlandProxy: {}\n  bridges:\n", docker.userland_proxy);
+  static constexpr const char* kFilters[] = {"none", "v27", "v28"};
+  std::string text = fmt::format(
+      "docker:\n  userlandProxy: {}\n  directAccess: {}\n  bridgesReturn: {}\n  filter: {}\n"
+      "  bridges:\n",
+      docker.userland_proxy, docker.direct_access, docker.bridges_return,
+      kFilters[static_cast<int>(docker.filter)]);
   for (const model::DockerBridge& bridge : docker.bridges) {
     text += fmt::format("    - name: {}\n      subnets: {}\n      containers:{}\n", bridge.name,
                         YamlList(bridge.subnets, [](const Prefix& p) { return p.ToString(); }),

@@ -47,8 +47,8 @@ std::vector<std::string> Mapped(const model::Config& config) {
     std::string text = fmt::format("{}:{}/{}", Address{key.addr}.ToString(), Port(key.port),
                                    static_cast<int>(key.proto));
     EXPECT_TRUE(value.flags & NX_SERVICE_HOST_PORT) << text;
-    if (value.kind == NX_SERVICE_HAIRPIN) {
-      list.push_back(text + " hairpin");
+    if (value.kind == NX_SERVICE_PUBLISHED) {
+      list.push_back(text + " published");
       continue;
     }
     const auto to = backends.find({value.number, 0, NX_BACKENDS_ALL, 0});
@@ -153,10 +153,10 @@ TEST(DockerPorts, WithTheProxyAreNotForTheBridgesOwn) {
 }
 
 TEST(DockerPorts, WithoutItAreForEverybodyAndTheContainerIsMasqueradedToItself) {
-  EXPECT_THAT(
-      Mapped(WithDocker(false)),
-      UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 loopback",
-                           "0.0.0.0:8081/6 -> 172.17.0.2:80 loopback", "172.17.0.2:80/6 hairpin"));
+  EXPECT_THAT(Mapped(WithDocker(false)),
+              UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 loopback",
+                                   "0.0.0.0:8081/6 -> 172.17.0.2:80 loopback",
+                                   "172.17.0.2:80/6 published"));
   EXPECT_EQ(Compile(WithDocker(false), Host()).device.at(3).bridge[0], 1U | NX_BRIDGE_NO_PROXY);
 }
 
@@ -194,6 +194,44 @@ TEST(HostPorts, ANodePortThatNobodyServesIsRefusedWhereThereIsNone) {
 
   EXPECT_THAT(CalledAt(config), testing::Contains("0.0.0.0:8080/6 EXT all=0 local=0"));
   EXPECT_EQ(Compile(config, Host()).config.node_ports, 1);
+}
+
+TEST(HostPorts, OlderDockersPortsAreNotForAnyBridge) {
+  model::Config config = WithDocker(true);
+  config.docker.bridges_return = true;
+  EXPECT_THAT(Mapped(config), UnorderedElementsAre("0.0.0.0:8080/6 -> 172.17.0.2:80 not 128",
+                                                   "0.0.0.0:8081/6 -> 172.17.0.2:80 not 128"));
+}
+
+TEST(HostPorts, OnlyContainersAreGuardedIfTheyPublishOrNot) {
+  model::Config config = WithDocker(true);
+  config.docker.bridges[0].containers.push_back(
+      {.name = "quiet", .addresses = {Addr("172.17.0.3")}, .ports = {}});
+  EXPECT_EQ(Compile(config, Host()).config.networks, NX_NETWORKS);
+  EXPECT_FALSE(Compile(config, Host()).net.contains(Net("172.17.0.2/32").ToAbi()));
+  config.docker.direct_access = false;
+  const Wanted wanted = Compile(config, Host());
+  EXPECT_EQ(wanted.config.networks, NX_NETWORKS | NX_NETWORKS_GUARDED);
+  EXPECT_FALSE(wanted.net.at(Net("172.17.0.0/16").ToAbi()).guarded);
+  for (const char* own : {"172.17.0.2/32", "172.17.0.3/32"}) {
+    const nx_net net = wanted.net.at(Net(own).ToAbi());
+    EXPECT_TRUE(net.guarded && net.bridged) << own;
+    EXPECT_EQ(net.network, 1U) << own;
+  }
+  EXPECT_EQ(Mapped(config).size(), 2U) << "who publishes nothing is no Service";
+}
+
+TEST(HostPorts, AFilterIsOfABridgeAndThatOf28KnowsWhatIsPublished) {
+  model::Config config = WithDocker(true);
+  EXPECT_EQ(Compile(config, Host()).config.networks, NX_NETWORKS);
+  config.docker.filter = model::DockerFilter::kIsolated;
+  EXPECT_EQ(Compile(config, Host()).config.networks, NX_NETWORKS | NX_NETWORKS_ISOLATED);
+  EXPECT_EQ(Mapped(config).size(), 2U);
+  config.docker.filter = model::DockerFilter::kClosed;
+  EXPECT_EQ(Compile(config, Host()).config.networks, NX_NETWORKS | NX_NETWORKS_CLOSED);
+  EXPECT_THAT(Mapped(config), testing::Contains("172.17.0.2:80/6 published"));
+  config.docker.bridges.clear();
+  EXPECT_EQ(Compile(config, Host()).config.networks, 0U);
 }
 
 }  // namespace

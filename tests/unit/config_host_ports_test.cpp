@@ -98,6 +98,10 @@ const std::vector<Broken> kBroken = {
      Bridge("{name: b, addresses: [172.17.0.2], ports: [{hostPort: 1, containerPort: 80}]},\n"
             "  {name: c, addresses: [172.17.0.2], ports: [{hostPort: 2, containerPort: 80}]}"),
      {"5:25 172.17.0.2 is another container's"}},
+    {"BridgesReturnWithoutProxy",
+     Node("docker: {userlandProxy: false, bridgesReturn: true}\n"),
+     {"3:47 \"bridgesReturn\" without \"userlandProxy\""},
+     "without its proxy Docker has no such rule: remove one of the two"},
     {"SubnetsOfTwoBridgesOverlap",
      "node: {uplinks: [eth0], podDevices: [docker0, br1]}\n#\n"
      "docker: {bridges: [{name: docker0, subnets: [172.17.0.0/16]},\n"

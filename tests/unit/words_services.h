@@ -56,7 +56,9 @@ inline std::string ShowMappings(const std::vector<model::PortMapping>& mappings)
 }
 
 inline std::string ShowHostPorts(const model::Config& c) {
-  std::string out = fmt::format("{:x} {}|", c.marks.host_port, c.docker.userland_proxy);
+  std::string out = fmt::format("{:x} {} {} {} {}|", c.marks.host_port, c.docker.userland_proxy,
+                                c.docker.direct_access, c.docker.bridges_return,
+                                static_cast<int>(c.docker.filter));
   const auto list = [&](const auto& values) {
     for (const auto& value : values) out += value.ToString() + ",";
     out += "|";
@@ -128,11 +130,10 @@ inline std::string WithServiceWord(const Key& key, const std::string& value) {
         {{"docker.bridges[].name", "br9"}, {"docker.bridges[].subnets", "[172.16.0.0/15]"}});
   if (path.starts_with("docker.bridges[].containers[]"))
     values.insert({{"docker.bridges[].containers[].name", "zz"},
-                   {"docker.bridges[].containers[].addresses", "[172.17.0.9]"},
-                   {"docker.bridges[].containers[].ports[].hostPort", "81"},
+                   {"docker.bridges[].containers[].addresses", "[172.17.0.9]"}});
+  if (path.starts_with("docker.bridges[].containers[].ports[]"))
+    values.insert({{"docker.bridges[].containers[].ports[].hostPort", "81"},
                    {"docker.bridges[].containers[].ports[].containerPort", "82"}});
-  if (path == "docker.bridges[].containers[].ports")
-    values[path] = "[{hostPort: 81, containerPort: 83}]";
   if (path.ends_with("timeoutSeconds")) values["services[].sessionAffinity"] = "ClientIP";
   if (path.ends_with("healthCheckNodePort")) values["services[].externalTrafficPolicy"] = "Local";
   if (path.ends_with("portName")) {

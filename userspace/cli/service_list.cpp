@@ -78,7 +78,7 @@ using ByNumber = std::map<std::uint32_t, Made>;
 ByNumber PortsOf(const Side& side) {
   ByNumber ports;
   for (const auto& [key, value] : side.services) {
-    if (value.kind == NX_SERVICE_HAIRPIN) continue;  // not called there
+    if (value.kind == NX_SERVICE_PUBLISHED) continue;  // not called there
     ServicePort& port = ports[value.number].port;
     port.number = value.number;
     port.protocol = key.proto;
@@ -128,8 +128,9 @@ const nx_service* Called(const Side& side, const Table<nx_addr, nx_local>& own,
     key.addr = Address{key.addr}.family() == model::Family::kIpv4 ? kAny4.bytes : nx_addr{};
     found = side.services.find(key);
   }
-  return found == side.services.end() || found->second.kind == NX_SERVICE_HAIRPIN ? nullptr
-                                                                                  : &found->second;
+  return found == side.services.end() || found->second.kind == NX_SERVICE_PUBLISHED
+             ? nullptr
+             : &found->second;
 }
 
 Result<> AddFlows(PinnedMaps& pins, const Side& side, ByNumber& ports) {

@@ -30,7 +30,7 @@ const char* KindOf(nx_service_kind kind) {
       return "HostPort";
     case NX_SERVICE_DOCKER:
       return "Docker";
-    case NX_SERVICE_HAIRPIN:
+    case NX_SERVICE_PUBLISHED:
       break;
   }
   return "?";

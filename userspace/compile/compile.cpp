@@ -116,7 +116,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
     scalars.mark_host_port = marks.host_port;
     scalars.mark_untrusted |= marks.host_port;
   }
-  scalars.networks = !config.docker.bridges.empty();
+  scalars.networks = NetworksOf(config.docker);
   // A flow out of a container's network is told from an answer by being remembered.
   if (!config.services.empty())
     scalars.services = NX_ASK_SERVICES;

@@ -54,8 +54,12 @@ Service ServiceOf(const model::Docker& docker, std::size_t bridge,
   service.cluster_ips = container.addresses;
   model::HostPortRules& rules = service.host_ports.emplace();
   rules.docker = true;
+  rules.published = !docker.userland_proxy || docker.filter == model::DockerFilter::kClosed;
   rules.loopback = !docker.userland_proxy;
-  rules.not_from = docker.userland_proxy ? BridgeNumber(bridge) : 0;
+  if (docker.bridges_return)
+    rules.not_from = NX_NOT_FROM_BRIDGES;
+  else if (docker.userland_proxy)
+    rules.not_from = BridgeNumber(bridge);
   for (const model::PortMapping& mapping : container.ports) AddMapping(mapping, service);
   return service;
 }
@@ -74,7 +78,7 @@ nx_service ValueOf(const model::HostPortRules& rules, std::uint32_t number, bool
 }
 
 // Two host ports may be of one container port.
-void AddHairpin(ServicePart& part, const model::PortOfService& port, Family family) {
+void AddPublished(ServicePart& part, const model::PortOfService& port, Family family) {
   const nx_service_key key{.addr = model::FirstOf(part.service->cluster_ips, family)->bytes,
                            .port = htons(port.port),
                            .proto = port.protocol,
@@ -84,7 +88,7 @@ void AddHairpin(ServicePart& part, const model::PortOfService& port, Family fami
   };
   if (std::ranges::any_of(part.entries.service, same)) return;
   nx_service value{};
-  value.kind = NX_SERVICE_HAIRPIN;
+  value.kind = NX_SERVICE_PUBLISHED;
   value.flags = NX_SERVICE_HOST_PORT;
   part.entries.service.emplace_back(key, value);
 }
@@ -108,7 +112,7 @@ void AddHostPort(ServicePart& part, std::size_t index, Family family, std::uint3
       nx_service_key{
           .addr = at.bytes, .port = htons(port.node_port), .proto = port.protocol, .pad = 0},
       ValueOf(rules, number, masquerades));
-  if (rules.docker && rules.loopback) AddHairpin(part, port, family);
+  if (rules.published) AddPublished(part, port, family);
   part.entries.backend.emplace_back(
       nx_backend_key{.service = number, .block = 0, .list = NX_BACKENDS_ALL, .pad = 0},
       nx_backend_block{
@@ -122,7 +126,7 @@ std::vector<model::Shared<Service>> HostPortServices(const model::Config& config
   for (const model::HostPorts& ports : config.host_ports) services.push_back(ServiceOf(ports));
   for (std::size_t i = 0; i < config.docker.bridges.size(); ++i)
     for (const model::DockerContainer& container : config.docker.bridges[i].containers)
-      services.push_back(ServiceOf(config.docker, i, container));
+      if (!container.ports.empty()) services.push_back(ServiceOf(config.docker, i, container));
   return services;
 }
 

@@ -35,6 +35,7 @@ nx_net Union(nx_net own, nx_net around) {
   own.cluster |= around.cluster;
   own.bridged |= around.bridged;
   own.ip_masq |= around.ip_masq;
+  own.guarded |= around.guarded;
   if (own.network == 0) own.network = around.network;
   own.masq_ipam_pools |= around.masq_ipam_pools;
   own.network_ip_pools |= around.network_ip_pools;

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "maps/abi/config.h"
 #include "maps/abi/device.h"
 
 namespace natrix::compile {
@@ -17,6 +18,20 @@ std::uint8_t BridgeOf(const model::Docker& docker, const std::string& device) {
   return 0;
 }
 
+std::uint8_t NetworksOf(const model::Docker& docker) {
+  if (docker.bridges.empty()) return 0;
+  const unsigned guarded = docker.direct_access ? 0 : NX_NETWORKS_GUARDED;
+  switch (docker.filter) {
+    case model::DockerFilter::kNone:
+      break;
+    case model::DockerFilter::kIsolated:
+      return static_cast<std::uint8_t>(NX_NETWORKS | NX_NETWORKS_ISOLATED | guarded);
+    case model::DockerFilter::kClosed:
+      return static_cast<std::uint8_t>(NX_NETWORKS | NX_NETWORKS_CLOSED | guarded);
+  }
+  return static_cast<std::uint8_t>(NX_NETWORKS | guarded);
+}
+
 void AddNetworks(const model::Config& config, ByPrefix<nx_net>& written) {
   const std::vector<model::DockerBridge>& bridges = config.docker.bridges;
   for (std::size_t i = 0; i < bridges.size(); ++i) {
@@ -25,6 +40,11 @@ void AddNetworks(const model::Config& config, ByPrefix<nx_net>& written) {
     net.network = BridgeNumber(i) & NX_BRIDGE_NUMBER;
     for (const model::Prefix& subnet : bridges[i].subnets)
       written.emplace_back(subnet.WithoutHostBits(), net);
+    if (config.docker.direct_access) continue;
+    net.guarded = 1;
+    for (const model::DockerContainer& container : bridges[i].containers)
+      for (const model::Address& address : container.addresses)
+        written.emplace_back(model::Prefix::Of(address), net);
   }
   std::map<model::Prefix, unsigned> numbers;
   for (const model::HostPorts& ports : config.host_ports) {

@@ -17,6 +17,9 @@ std::uint8_t BridgeNumber(std::size_t bridge);
 // nx_device.bridge of a device; 0: it is none of Docker's.
 std::uint8_t BridgeOf(const model::Docker& docker, const std::string& device);
 
+// nx_config.networks.
+std::uint8_t NetworksOf(const model::Docker& docker);
+
 // What nx_net holds of them, prefixes as they were written.
 void AddNetworks(const model::Config& config, ByPrefix<nx_net>& written);
 

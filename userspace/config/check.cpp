@@ -235,6 +235,10 @@ void CheckSizes(const Decoded& decoded, Diagnostics& diagnostics) {
   for (const Span where : places.kube_proxy.cluster_cidrs) costs.emplace_back(where, 1);
   for (const Places::DockerBridge& bridge : places.docker)
     for (const Span where : bridge.subnets) costs.emplace_back(where, 1);
+  if (!decoded.config.docker.direct_access)
+    for (const Places::DockerBridge& bridge : places.docker)
+      for (const Places::Container& container : bridge.containers)
+        for (const Span where : container.addresses) costs.emplace_back(where, 1);
   for (std::size_t i = 0; i < places.host_ports.size(); ++i)
     if (decoded.config.host_ports[i].ip_masq)
       for (const Span where : places.host_ports[i].addresses) costs.emplace_back(where, 2);

@@ -67,7 +67,7 @@ void DecodeBridge(const Mapping& map, Decoded& out) {
     each.IntoList(container.addresses, &where.addresses, "addresses", ReadAddress);
     for (const Mapping& port : each.SubList("ports"))
       DecodeMapping(port, container.ports, where.mappings);
-    CheckEmpty(each, {"addresses", "ports"});
+    CheckEmpty(each, {"addresses"});
     bridge.containers.push_back(std::move(container));
     places.containers.push_back(std::move(where));
   }
@@ -81,7 +81,16 @@ void DecodeHostPorts(const Mapping& top, Decoded& out) {
   for (const Mapping& container : top.SubList("hostPorts")) DecodeContainer(container, out);
   const auto docker = top.Sub("docker");
   if (!docker) return;
-  docker->Into(out.config.docker.userland_proxy, "userlandProxy", ReadBool);
+  model::Docker& into = out.config.docker;
+  docker->Into(into.userland_proxy, "userlandProxy", ReadBool);
+  docker->Into(into.direct_access, "directAccess", ReadBool);
+  std::size_t filter = 0;
+  docker->Into(filter, "filter", ReadChoice);
+  into.filter = static_cast<model::DockerFilter>(filter);
+  const Span returns = docker->Into(into.bridges_return, "bridgesReturn", ReadBool);
+  if (into.bridges_return && !into.userland_proxy)
+    docker->diagnostics().Error(returns, "\"bridgesReturn\" without \"userlandProxy\"",
+                                "without its proxy Docker has no such rule: remove one of the two");
   for (const Mapping& bridge : docker->SubList("bridges")) DecodeBridge(bridge, out);
 }
 

@@ -57,6 +57,18 @@ std::vector<Key> HostPortKeys() {
     {.path = "docker.userlandProxy", .type = Type::kBool, .fallback = "true", .example = "false",
      .text = "`userland-proxy` of daemon.json. With it, 127.0.0.1 and callers of the bridge itself "
              "are the proxy's; without, they are translated as all others."},
+    {.path = "docker.directAccess", .type = Type::kBool, .fallback = "true", .example = "false",
+     .text = "Whether what comes by another device than its bridge gets to a container's own address. "
+             "Docker drops it from 28 on (raw PREROUTING), answers, too."},
+    {.path = "docker.bridgesReturn", .type = Type::kBool, .fallback = "false", .example = "true",
+     .text = "Whether chain DOCKER begins with `-i` BRIDGE `-j RETURN` for each bridge, as that of older "
+             "Dockers: what containers call is the userland proxy's, whichever bridge they are on. "
+             "Needs `userlandProxy`."},
+    {.path = "docker.filter", .type = Type::kChoice, .fallback = "none", .example = "v28",
+     .text = "Which Docker's filter rules stand in FORWARD. `v27`, and older: nothing goes from one "
+             "bridge to another. `v28`, and newer: what comes from elsewhere goes into a bridge to "
+             "published ports only. Either way answers pass, and what has kube-proxy's mark.",
+     .choices = {"none", "v27", "v28"}},
     {.path = "docker.bridges", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: docker0, subnets: [172.17.0.0/16]}]",
      .text = "Its bridge networks: what leaves one is masqueraded."},
@@ -66,13 +78,13 @@ std::vector<Key> HostPortKeys() {
      .example = "[172.17.0.0/16]", .text = "The network's subnets."},
     {.path = "docker.bridges[].containers", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: web, addresses: [172.17.0.2], ports: [{hostPort: 8080, containerPort: 80}]}]",
-     .text = "The containers on it that publish ports."},
+     .text = "The containers on it that publish ports, and without `directAccess` all others."},
     {.path = "docker.bridges[].containers[].name", .type = Type::kContainer, .required = true,
      .example = "web", .text = "Its name. No two of one bridge have the same."},
     {.path = "docker.bridges[].containers[].addresses", .type = Type::kAddresses, .required = true,
      .example = "[172.17.0.2]",
      .text = "Its addresses in the subnets, at most one of each family."},
-    {.path = "docker.bridges[].containers[].ports", .type = Type::kMaps, .required = true,
+    {.path = "docker.bridges[].containers[].ports", .type = Type::kMaps, .fallback = "[]",
      .example = "[{hostPort: 8080, containerPort: 80}]", .text = "What it publishes."},
   });
   AddMapping(keys, "docker.bridges[].containers[].ports[]");

@@ -12,7 +12,10 @@ std::optional<Address> FirstOf(const std::vector<Address>& addresses, Family fam
 }
 
 bool HasHostPorts(const Config& config) {
-  const auto publishes = [](const DockerBridge& bridge) { return !bridge.containers.empty(); };
+  const auto publishes = [](const DockerBridge& bridge) {
+    return !std::ranges::all_of(bridge.containers, &std::vector<PortMapping>::empty,
+                                &DockerContainer::ports);
+  };
   return !config.host_ports.empty() || std::ranges::any_of(config.docker.bridges, publishes);
 }
 

@@ -51,8 +51,18 @@ struct DockerBridge {
   friend bool operator==(const DockerBridge&, const DockerBridge&) = default;
 };
 
+// What the filter rules are of.
+enum class DockerFilter {
+  kNone,
+  kIsolated,  // up to 27: no way from one bridge to another
+  kClosed,    // from 28 on: no way into a bridge but to published ports
+};
+
 struct Docker {
   bool userland_proxy = true;
+  bool direct_access = true;    // false: only its bridge may send to a container's own address
+  bool bridges_return = false;  // DOCKER begins with a RETURN for each bridge
+  DockerFilter filter = DockerFilter::kNone;
   std::vector<DockerBridge> bridges;
 
   friend bool operator==(const Docker&, const Docker&) = default;

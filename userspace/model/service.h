@@ -50,7 +50,8 @@ struct HostPortRules {
   std::vector<Prefix> masqueraded;               // the sources that are
   bool loopback = false;                         // called at 127.0.0.1, too
   bool docker = false;
-  std::uint8_t not_from = 0;  // number of a network (compile/networks.h), or 0
+  bool published = false;     // its own addresses and ports are entries, too: NX_SERVICE_PUBLISHED
+  std::uint8_t not_from = 0;  // nx_service.not_from
 
   friend bool operator==(const HostPortRules&, const HostPortRules&) = default;
 };
