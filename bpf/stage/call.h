@@ -169,8 +169,8 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	at.service = service->number;
 	at.list = list;
 	choice.to = call->endpoint;
-	if (choice.to.port && backend_listed(pkt.side, &at, &choice.index, count,
-					 &choice.to))
+	if (choice.to.port &&
+	    backend_listed(pkt.side, &at, &choice.index, count, &choice.to))
 		return NX_R_SERVICE;
 	why = service_pick(&pkt, service, list, count, &choice);
 	if (why != NX_R_SERVICE)

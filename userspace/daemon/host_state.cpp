@@ -13,8 +13,8 @@
 
 #include "loader/clock.h"
 #include "userspace/base/file.h"
-#include "userspace/base/netlink_attrs.h"
 #include "userspace/base/netlink.h"
+#include "userspace/base/netlink_attrs.h"
 #include "userspace/daemon/port_list.h"
 
 namespace natrix::daemon {

@@ -10,8 +10,8 @@
 
 #include "loader/attacher.h"
 #include "loader/object.h"
-#include "userspace/base/result.h"
 #include "userspace/base/netlink.h"
+#include "userspace/base/result.h"
 #include "userspace/daemon/repair_brake.h"
 #include "userspace/model/config.h"
 #include "userspace/shim/routing_table.h"

@@ -72,8 +72,8 @@ void MakeConntrackLiberal(spdlog::logger& log) {
 Result<RouteWatch> RouteWatch::Open(spdlog::logger& log) {
   auto netlink =
       Netlink::Open({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                       RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEIGH,
-                       RTNLGRP_NEXTHOP, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF});
+                     RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEIGH,
+                     RTNLGRP_NEXTHOP, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF});
   if (!netlink) return std::unexpected(std::move(netlink).error());
   auto timer = Timer::Create();
   if (!timer) return std::unexpected(std::move(timer).error());

@@ -13,8 +13,8 @@ namespace natrix::daemon {
 // Ends what the node's processes have of UDP endpoints that are gone: a socket that connected to a
 // Service sends to the endpoint that it got then, and passes no hook any more (bpf/stage/call.h).
 // Such a socket is disconnected, as by `ss --kill`: who reads gets ECONNABORTED once, who sends
-// EDESTADDRREQ, so that its process connects again.  One that connected to the endpoint itself is not among `peers`
-// (loader/peers.h), and stays.
+// EDESTADDRREQ, so that its process connects again.  One that connected to the endpoint itself is
+// not among `peers` (loader/peers.h), and stays.
 //
 // Of natrixd's own network namespace; sockets of others are left alone.  The number of those ended;
 // ENOENT or EOPNOTSUPP where the kernel cannot list or end UDP sockets (CONFIG_INET_UDP_DIAG,

@@ -137,8 +137,8 @@ Result<Netlink> WatchRouting() {
       BPF_STMT(BPF_RET | BPF_K, 0),
   };
   const sock_fprog filter{.len = sizeof(code) / sizeof(code[0]), .filter = code};
-  auto socket = Netlink::Open(
-      {RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE});
+  auto socket =
+      Netlink::Open({RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE});
   if (!socket) return std::unexpected(std::move(socket).error());
   if (setsockopt(socket->fd(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) != 0)
     return Fail(errno, "filter rtnetlink notifications");

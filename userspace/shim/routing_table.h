@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "userspace/base/result.h"
 #include "userspace/base/netlink.h"
+#include "userspace/base/result.h"
 #include "userspace/shim/routing.h"
 
 // The kernel's policy routing, in the network namespace of the calling thread.
