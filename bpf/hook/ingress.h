@@ -129,7 +129,7 @@ static __always_inline bool asks_port(const struct nx_pkt *pkt,
 {
 	struct nx_config *config = config_of(pkt->side);
 
-	return to.floating_ip || is_services(pkt, to) || stage_localnet(pkt) ||
+	return to.floating_ip || is_services(pkt, to) ||
 	       (config && config->ranges != NX_RANGES_NONE && has_ranges(pkt));
 }
 
@@ -242,6 +242,8 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	if (v != NX_CONTINUE) {
 		if (ingress_guarded(skb, pkt, NULL))
 			return nx_drop(pkt, NX_R_DIRECT_ACCESS);
+		if (stage_localnet(skb, pkt))
+			return nx_drop(pkt, NX_R_LOCALNET);
 		return pkt->head == NX_HEAD_ELSEWHERE ? ingress_headless(pkt) :
 							v;
 	}
@@ -266,17 +268,17 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 			return ingress_known(skb, pkt, flow);
 		}
 	}
+	if (known) /* it was, and is over */
+		pkt->side = config_side();
+	if (stage_localnet(skb, pkt))
+		return nx_drop(pkt, NX_R_LOCALNET);
 	if (pkt->error)
 		return nx_pass(pkt, NX_R_ICMP_UNRELATED);
 
-	if (known) /* it was, and is over */
-		pkt->side = config_side();
 	handoff_side(skb, pkt);
 	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);
 	handoff_count(skb, from, to);
-	if (stage_localnet(pkt))
-		return nx_drop(pkt, NX_R_LOCALNET);
 	if (!pkt->ports_known)
 		return ingress_orphan(skb, pkt, to);
 	if (pkt->ext_overflow && asks_port(pkt, to))

@@ -41,6 +41,7 @@ static __always_inline void flow_partner_entry(struct nx_flow *to,
 	to->dst = key->src;
 	to->sport = key->dport;
 	to->dport = key->sport;
+	to->subnets = (struct nx_flow_subnets){}; /* the other way round */
 	to->flags &= ~NX_FLOW_RESET_LAST;
 	to->role = flow->role == NX_ROLE_ORIGINAL ? NX_ROLE_REPLY :
 						    NX_ROLE_ORIGINAL;

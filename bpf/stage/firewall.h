@@ -51,20 +51,35 @@ static __always_inline bool stage_firewall_out(const struct __sk_buff *skb,
 
 /* filter KUBE-FIREWALL where NodePorts are at 127.0.0.1, too: kube-proxy has set
  * route_localnet for them, and whoever is on the same wire could call what
- * listens there (CVE-2020-8558).  Of packets that belong to no flow.
+ * listens there (CVE-2020-8558).  Whatever belongs to no flow: ICMP errors and
+ * what is malformed, too.
  *
- *   reads    pkt->tuple, ->v6, ->side
+ *   reads    the packet's own addresses, pkt->v6, ->side
  *   maps     nx_config (lookup)
  *   returns  whether it is to be dropped
  */
-static __always_inline bool stage_localnet(const struct nx_pkt *pkt)
+NX_GLOBAL int localnet_drops(struct __sk_buff *skb, const struct nx_pkt *pkt)
+{
+	struct {
+		__u8 src[4];
+		__u8 dst[4];
+	} addr;
+
+	if (!pkt || pkt->v6 || pkt->reason == NX_R_NOT_IP ||
+	    pkt->reason == NX_R_VLAN ||
+	    bpf_skb_load_bytes(skb, NX_L3 + offsetof(struct iphdr, saddr),
+			       &addr, sizeof(addr)))
+		return 0;
+	return addr.dst[0] == 127 && addr.src[0] != 127;
+}
+
+static __always_inline bool stage_localnet(struct __sk_buff *skb,
+					   const struct nx_pkt *pkt)
 {
 	struct nx_config *config = config_of(pkt->side);
 
-	return !pkt->v6 && is_loopback(&pkt->tuple.dst, 0) &&
-	       !is_loopback(&pkt->tuple.src, 0) && config &&
-	       config->services == NX_ASK_SERVICES &&
-	       config->localhost_node_ports;
+	return config && config->services == NX_ASK_SERVICES &&
+	       config->localhost_node_ports && localnet_drops(skb, pkt);
 }
 
 /* filter KUBE-PROXY-FIREWALL, which INPUT and FORWARD ask: sources that may not

@@ -38,12 +38,12 @@ NX_GLOBAL int forward_refuses(struct __sk_buff *skb, const struct nx_pkt *pkt)
 	from = bpf_map_lookup_elem(&nx_device, &in); /* none: the node's own */
 	to = bpf_map_lookup_elem(&nx_device, &out);
 	if (!config || !from || !to ||
-	    (config->services == NX_ASK_SERVICES &&
+	    ((config->services == NX_ASK_SERVICES || config->ipvs) &&
 	     skb->mark & config->mark_masquerade))
 		return NX_R_NONE;
 	other = from->bridge[pkt->side & 1] & NX_BRIDGE_NUMBER;
 	bridge = to->bridge[pkt->side & 1] & NX_BRIDGE_NUMBER;
-	if (!bridge)
+	if (!bridge || other == bridge) /* or from port to port */
 		return NX_R_NONE;
 	addr = pkt->tuple.src;
 	if (is_accepted(net_of(pkt->side, &addr)))

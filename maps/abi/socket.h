@@ -18,9 +18,8 @@ struct nx_peer {
 };
 NX_ABI_SIZE(nx_peer, 36);
 
-/* What the program nx_peers, an iterator over nx_peer, writes for each socket:
- * the kernel lists what sk_storage has of TCP sockets only.  Reader:
- * loader/peers.h.
+/* What the program nx_peers, an iterator over nx_peer, writes for each socket;
+ * sock_diag(7) tells nx_peer of TCP sockets only.  Reader: loader/peers.h.
  */
 struct nx_peer_line {
 	__u64 cookie; /* of the socket (SO_COOKIE) */

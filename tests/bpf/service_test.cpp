@@ -77,6 +77,13 @@ TEST_P(Services, NothingOnTheWireCallsANodePortOfTheLoopbackDevice) {
   if (!v6()) {
     for (const char* from : {cast().web, cast().pod})
       EXPECT_THAT(Call(from, "127.0.0.1", 30080), DroppedFor(NX_R_LOCALNET));
+    // An error about nothing that is known, and a type that neither begins nor answers anything.
+    const Macs macs{"02:00:00:00:00:01", "02:00:00:00:00:02"};
+    const Bytes about = Build(Udp("127.0.0.1", cast().web), macs)[0];
+    Bytes error = IcmpError(cast().web, 3, 3, 0, about, 500, macs);
+    EXPECT_THAT(Run(Hook::kUplinkIn, error), DroppedFor(NX_R_LOCALNET));
+    error[34] = 99;
+    EXPECT_THAT(Run(Hook::kUplinkIn, error), DroppedFor(NX_R_LOCALNET));
   }
   // Nobody is protected where kube-proxy has no need of route_localnet.
   config.kube_proxy.localhost_node_ports = false;

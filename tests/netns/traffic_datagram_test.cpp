@@ -158,6 +158,22 @@ TEST_P(Datagrams, APeerThatIsGoneIsTakenFromTheSocket) {
   EXPECT_EQ(WhoHears(one.get(), other.get()), one.get());
 }
 
+// No hook saw where the socket went, which still has the peer of its first call.
+TEST_P(Datagrams, APeerThatTheSocketLeftUnseenIsNotTakenFromIt) {
+  Start({.second = ""});
+  const UniqueFd one = DnsAt(Place::kPod1);
+  const UniqueFd other = DnsAt(Place::kPod2);
+  const UniqueFd client = OpenUdp(node_.node(), any());
+  ASSERT_TRUE(ConnectUdp(client.get(), Web(53)));
+  node_.SetWords(Words{.second = "", .proxy = "socketLB: 'off'"}.Text());
+  ASSERT_TRUE(ConnectUdp(client.get(), {cast().pod2, 5353}));
+
+  node_.SetWords("");
+
+  ASSERT_TRUE(WriteAll(client.get(), kHello));
+  EXPECT_EQ(WhoHears(one.get(), other.get()), other.get());
+}
+
 TEST_P(Datagrams, APeerThatIsAnEndpointStillStays) {
   Start();
   const UniqueFd one = DnsAt(Place::kPod1);
@@ -179,15 +195,20 @@ TEST_P(Datagrams, APeerThatIsAnEndpointStillStays) {
 }
 
 // Who connects by a socket of IPv6 to a Service of IPv4.
-TEST_P(MappedDatagrams, APeerThatIsGoneIsTakenFromAMappedSocket) {
+TEST_P(MappedDatagrams, APeerThatIsGoneIsTakenFromAMappedSocketAndFromOneAtLocalhost) {
   Start({.second = ""});
   const UniqueFd client = OpenUdp(node_.node(), {"::", 0});
+  const UniqueFd local = OpenUdp(node_.node(), {"0.0.0.0", 0});
   ASSERT_TRUE(ConnectUdp(client.get(), {"::ffff:10.96.0.10", 53}));
-  ASSERT_TRUE(WriteAll(client.get(), kHello));
+  ASSERT_TRUE(ConnectUdp(local.get(), {"127.0.0.2", 30053}));
+  node_.Kill();
+  node_.Start();
+  ASSERT_TRUE(WriteAll(client.get(), kHello) && WriteAll(local.get(), kHello)) << "still served";
 
   node_.SetWords("");
 
   LostItsPeer(client.get());
+  LostItsPeer(local.get());
 }
 
 TEST_P(Datagrams, DatagramsOfOneSocketStayWithAnEndpointAsLongAsThereIsOne) {

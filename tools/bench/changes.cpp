@@ -23,17 +23,25 @@ constexpr std::uint32_t kEndpoints = 10;
 // The same Services twice; one endpoint of one of them differs.
 struct Versions {
   std::uint32_t number = 0;  // of the Service that changes
+  std::string endpoints;     // the prefix that has its own in both, and of neighbours at most five
   std::array<model::Config, 2> config;
 };
 
+// Its endpoints' numbers follow on each other, and the next Service's on them.
+std::uint32_t FirstEndpointOf(std::uint32_t number) { return (number - 1) * kEndpoints + 1; }
+
 Versions VersionsOf(std::uint32_t count, Family family) {
+  constexpr std::uint32_t kBlock = 16;
   Versions versions{.number = count / 2};
+  while (FirstEndpointOf(versions.number) % kBlock + kEndpoints >= kBlock) ++versions.number;
+  const std::uint32_t first = FirstEndpointOf(versions.number);
+  versions.endpoints =
+      EndpointAddress(family, first - first % kBlock) + (family == Family::kIpv4 ? "/28" : "/124");
   for (std::size_t i = 0; i < 2; ++i) {
     model::Config config = OnlyServicesOf(ServicesConfig(count, kEndpoints), family);
-    // Version 1's address is nobody's else.
     if (i == 1)
       config.services[versions.number - 1].Edit().endpoints[0].back().addresses = {
-          *model::Address::Parse(family == Family::kIpv4 ? "10.19.255.1" : "fd00:10:18::f:1")};
+          *model::Address::Parse(EndpointAddress(family, first + kEndpoints))};
     versions.config[i] = std::move(config);
   }
   return versions;
@@ -74,10 +82,10 @@ double Percentile(std::vector<double> values, double share) {
 // First packets of connections to the Service, all the time, until it is destroyed.
 class Calls {
  public:
-  Calls(const Options& options, Lane& lane, Family family, std::uint32_t number)
-      : thread_([this, &options, &lane, family, number](const std::stop_token& stop) {
+  Calls(const Options& options, Lane& lane, Family family, const Versions& called)
+      : thread_([this, &options, &lane, family, &called](const std::stop_token& stop) {
           try {
-            Send(options, lane, family, number, stop);
+            Send(options, lane, family, called, stop);
           } catch (const std::exception& error) {
             trouble_ = error.what();
           }
@@ -91,18 +99,18 @@ class Calls {
   }
 
  private:
-  void Send(const Options& options, Lane& lane, Family family, std::uint32_t number,
+  void Send(const Options& options, Lane& lane, Family family, const Versions& called,
             const std::stop_token& stop) {
     constexpr std::uint32_t kAtOnce = 65536;  // between two of them the kernel takes a break
     const Names& names = NamesOf(family);
     const Gauge gauge(options.cpu);
     const Stream stream{.family = family,
                         .src = names.pods,
-                        .dst = ServiceAddress(family, number),
+                        .dst = ServiceAddress(family, called.number),
                         .dport = kServicePort,
                         .flows = 0};
     Passage passage{.order = lane.wires().Order(BENCH_NEAR, stream),
-                    .wanted = WantedOf(names.pods_net, names.endpoints_net)};
+                    .wanted = WantedOf(names.pods_net, called.endpoints)};
     while (!stop.stop_requested()) {
       const Sample sample = gauge.Send(lane.wires(), passage, kAtOnce);
       sum_.sent += sample.sent;
@@ -142,7 +150,7 @@ class Changes {
     const int times = options_.full ? 50 : options_.tiny ? 4 : 10;
     for (int i = 0; i < times; ++i) ChangeNatrix();
     if (rival) ChangeLegacy(options_.full ? 10 : 2);
-    Calls calls(options_, comparison_.lane("", LaneKind::kNatrix), family_, versions_.number);
+    Calls calls(options_, comparison_.lane("", LaneKind::kNatrix), family_, versions_);
     Times ignored = times_;
     for (int i = 0; i < (options_.full ? 10 : 2); ++i) ChangeNatrix();
     times_ = std::move(ignored);
@@ -182,8 +190,10 @@ class Changes {
       return results.cases.emplace_back(
           Measured{.id = id, .title = what + words, .family = Number(), .unit = unit});
     };
-    for (const auto& [id, words, share] : {std::tuple("change-p50", ", half within", 0.5),
-                                           {"change-p99", ", 99 of 100 within", 0.99}}) {
+    const std::string slowest = fmt::format(", slowest of {}", times_.natrix.size());
+    for (const auto& [id, words, share] :
+         {std::tuple<const char*, std::string, double>("change-p50", ", half within", 0.5),
+          {"change-p99", slowest, 0.99}}) {
       Measured& measured = add(id, words, "ms");
       measured.Lane("natrix").samples = {Percentile(times_.natrix, share)};
       measured.Lane("natrix, compiled").samples = {Percentile(times_.compiled, share)};

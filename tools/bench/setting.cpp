@@ -21,12 +21,6 @@ Address ParseAddress(const std::string& text) {
   return *address;
 }
 
-std::string EndpointAddress(Family family, std::uint32_t number) {
-  return family == Family::kIpv4
-             ? fmt::format("10.{}.{}.{}", 18 + (number >> 16), number >> 8 & 255, number & 255)
-             : fmt::format("fd00:10:18::{:x}:{:x}", number >> 16, number & 0xffff);
-}
-
 model::Config Bare() {
   model::Config config;
   config.node.name = "node1";
@@ -97,6 +91,12 @@ const Names& NamesOf(Family family) {
       "2001:2::1:0",     "2001:2::/48",     "fd00:10:17::100", "fd00:10:17::/48",
       "fd00:10:18::/48", "fd00:10:16::10",  kNodeAddressV6,    "fd00:10:96::/112"};
   return family == Family::kIpv4 ? v4 : v6;
+}
+
+std::string EndpointAddress(Family family, std::uint32_t number) {
+  return family == Family::kIpv4
+             ? fmt::format("10.{}.{}.{}", 18 + (number >> 16), number >> 8 & 255, number & 255)
+             : fmt::format("fd00:10:18::{:x}:{:x}", number >> 16, number & 0xffff);
 }
 
 std::string ServiceAddress(Family family, std::uint32_t number) {

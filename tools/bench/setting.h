@@ -46,6 +46,8 @@ model::Config BigSetConfig(std::uint32_t count, Family family);
 model::Config EmptyConfig();
 // One Service, number 1, whose endpoint is the local pod.
 model::Config PodServiceConfig();
+// Of ServicesConfig's endpoints, counted from 1 through all Services.
+std::string EndpointAddress(Family family, std::uint32_t number);
 // ClusterIP of a Service by its number, and the port of all of them.
 std::string ServiceAddress(Family family, std::uint32_t number);
 inline constexpr std::uint16_t kServicePort = 80;

@@ -270,7 +270,7 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
   for (const model::Device& device : host.devices) {
     if (const auto role = RoleOf(config.node, device.name)) {
       nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name),
-                                    BridgeOf(config.docker, device.name));
+                                    BridgeOf(config.docker, device));
       entry.ways = WaysOf(config.node, device, *role);
       if (auto plan = XdpOn(config, device, *role))
         wanted.xdp.emplace(device.ifindex, *std::move(plan));

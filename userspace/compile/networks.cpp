@@ -10,9 +10,10 @@ namespace natrix::compile {
 
 std::uint8_t BridgeNumber(std::size_t bridge) { return static_cast<std::uint8_t>(bridge + 1); }
 
-std::uint8_t BridgeOf(const model::Docker& docker, const std::string& device) {
+std::uint8_t BridgeOf(const model::Docker& docker, const model::Device& device) {
   for (std::size_t i = 0; i < docker.bridges.size(); ++i)
-    if (docker.bridges[i].name == device)
+    if (const std::string& name = docker.bridges[i].name;
+        name == device.name || name == device.master_name)
       return static_cast<std::uint8_t>(BridgeNumber(i) |
                                        (docker.userland_proxy ? 0 : NX_BRIDGE_NO_PROXY));
   return 0;

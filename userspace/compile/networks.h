@@ -3,19 +3,19 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include "maps/abi/set.h"
 #include "userspace/compile/nest.h"
 #include "userspace/model/config.h"
+#include "userspace/model/host.h"
 
 namespace natrix::compile {
 
 // Numbers of networks whose containers are masqueraded outside: Docker's bridges in their order,
 // from 1, then those of CNI's ipMasq.  A change of the configuration may change them all.
 std::uint8_t BridgeNumber(std::size_t bridge);
-// nx_device.bridge of a device; 0: it is none of Docker's.
-std::uint8_t BridgeOf(const model::Docker& docker, const std::string& device);
+// nx_device.bridge of a device, one of Docker's bridges or a port of one; 0: neither.
+std::uint8_t BridgeOf(const model::Docker& docker, const model::Device& device);
 
 // nx_config.networks.
 std::uint8_t NetworksOf(const model::Docker& docker);

@@ -86,8 +86,8 @@ class Daemon {
   Result<> Adopt(model::Config config);
   Result<> Follow(const model::Config& config, const compile::Wanted& wanted);
   // UDP flows do not outlive the endpoints that `config` takes away from config_; when that is not
-  // in force yet, no flow does that `config` has no endpoint for.  What fails is tried again at
-  // every tick.
+  // in force yet, or flows of an earlier one are still to be ended, no flow does that `config` has
+  // no endpoint for.  What fails is tried again at every tick.
   void ReleaseUdp(const model::Config& config, const compile::Wanted& wanted);
   void ReleaseOwed();
   Result<std::size_t> EndSocketsOf(const UdpRelease::IsEnded& is_ended) const;

@@ -191,8 +191,10 @@ Result<model::Host> ReadHost() {
       below->second.has_vlans = true;
   model::Host host;
   for (auto& [ifindex, device] : devices)
-    if (const auto master = devices.find(device.master); master != devices.end())
+    if (const auto master = devices.find(device.master); master != devices.end()) {
       device.port_of = master->second.kind;
+      device.master_name = master->second.name;
+    }
   for (auto& [ifindex, device] : devices) host.devices.push_back(std::move(device));
   if (auto done = ReadPorts(host); !done) return std::unexpected(std::move(done).error());
   host.hz = loader::KernelHz();

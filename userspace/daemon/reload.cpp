@@ -18,7 +18,8 @@ using Addresses = compile::Table<nx_addr, nx_local>;
 
 // A port at all addresses is at the node's own.
 bool Has(const compile::UdpWays& ways, const Addresses& own, const compile::UdpWay& way) {
-  return ways.contains(way) || (own.contains(way.called) && ways.contains(way.AtAll()));
+  const bool is_own = own.contains(way.called) || model::Address{way.called}.IsLoopback();
+  return ways.contains(way) || (is_own && ways.contains(way.AtAll()));
 }
 
 UdpRelease::IsEnded EndedBetween(compile::UdpWays ended, Addresses own) {
@@ -34,10 +35,16 @@ UdpRelease::IsEnded EndedBefore(const model::Config& config, const compile::Want
   compile::UdpWays straight = compile::StraightWays(ways);
   return [ways = std::move(ways), straight = std::move(straight), own = wanted.local,
           floating = wanted.fip](const compile::UdpWay& way) {
+    if (Has(ways, own, way)) return false;
     if (way.IsStraight()) return Has(straight, own, way);
-    return !floating.contains({.addr = way.called, .side = NX_FIP_EXTERNAL, .pad = {}}) &&
-           !Has(ways, own, way);
+    return !floating.contains({.addr = way.called, .side = NX_FIP_EXTERNAL, .pad = {}});
   };
+}
+
+// Of a kernel that cannot list or end UDP sockets, whom nobody should ask at every tick.
+bool IsLackOfSupport(const Error& error) {
+  const int err = error.code().value();
+  return err == ENOENT || err == EOPNOTSUPP || err == EPROTONOSUPPORT || err == EPERM;
 }
 
 }  // namespace
@@ -97,8 +104,9 @@ Result<> Daemon::Replace(model::Config config) {
 }
 
 void Daemon::ReleaseUdp(const model::Config& config, const compile::Wanted& wanted) {
-  if (!in_force_) {
-    udp_owed_.push_back(EndedBefore(config, wanted));
+  if (!in_force_ || !udp_owed_.empty()) {
+    // What was owed is judged by the newest configuration.
+    udp_owed_ = {EndedBefore(config, wanted)};
   } else if (auto ended = compile::EndedUdpWays(config_, config); !ended.empty()) {
     udp_owed_.push_back(EndedBetween(std::move(ended), wanted.local));
   }
@@ -108,9 +116,17 @@ void Daemon::ReleaseUdp(const model::Config& config, const compile::Wanted& want
 Result<std::size_t> Daemon::EndSocketsOf(const UdpRelease::IsEnded& is_ended) const {
   const auto map = datapath_->MapFd("nx_peer");
   if (!map) return std::unexpected(map.error());
-  const auto peers = loader::ListPeers(datapath_->peers_fd(), *map);
-  if (!peers) return std::unexpected(peers.error());
-  return EndSockets(*peers, is_ended);
+  // A socket may be under way to its peer, or be skipped because the one before it was closed.
+  std::size_t ended = 0;
+  for (int look = 0; look < 5; ++look) {
+    const auto peers = loader::ListPeers(datapath_->peers_fd(), *map);
+    if (!peers) return std::unexpected(peers.error());
+    const auto found = EndSockets(*peers, is_ended);
+    if (!found) return found;
+    ended += *found;
+    if (*found == 0 && look > 0) break;
+  }
+  return ended;
 }
 
 void Daemon::ReleaseOwed() {
@@ -123,11 +139,12 @@ void Daemon::ReleaseOwed() {
     log_.error("release {}", flows.error().ToString());
     return;
   }
-  // Not tried again: what fails here is a kernel that cannot do it.
   const auto sockets = EndSocketsOf(is_ended);
-  if (!sockets)
+  if (!sockets) {
     log_.warn("release sockets of the node may keep endpoints that are gone: {}",
               sockets.error().ToString());
+    if (!IsLackOfSupport(sockets.error())) return;
+  }
   udp_owed_.clear();
   if (const std::size_t ended = sockets.value_or(0); *flows > 0 || ended > 0)
     log_.info("release udp_flows={} udp_sockets={} their endpoints are gone", *flows, ended);

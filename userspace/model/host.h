@@ -31,6 +31,7 @@ struct Device {
   std::string qdisc;                     // at its root: "noqueue"
   std::uint32_t master = 0;              // ifindex of the device it is a port of
   std::string port_of;                   // that one's kind
+  std::string master_name;               // and name
   bool peer_elsewhere = false;           // its other end is in another network namespace
   bool needs_metadata = false;           // a tunnel whose destination comes with the packet
   std::array<std::uint8_t, 6> mac{};     // all 0: no Ethernet device
