@@ -66,22 +66,6 @@ TEST_P(Gateway, CountsBothEndsBetweenSubnets) {
   EXPECT_EQ(Added(1, NX_INGRESS, [&] { Run(Hook::kOut, spec); }).packets, 1U);
 }
 
-// What one half of a flow knows of its subnets is the other way round for the other half.
-TEST_P(Gateway, CountsAnswersAsAnswersWhenTheFirstSegmentWasRepeated) {
-  const char *const pod = cast().kept_pod, *const web = cast().web;
-  for (int i = 0; i < 2; ++i) {
-    Run(Hook::kPodIn, Tcp(pod, web, kSyn));
-    Run(Hook::kOut, Tcp(pod, web, kSyn));
-  }
-  Run(Hook::kUplinkIn, Tcp(web, pod, kSyn | kAck));
-  Run(Hook::kOut, Tcp(web, pod, kSyn | kAck));
-  Run(Hook::kPodIn, Tcp(pod, web, kAck));
-  Run(Hook::kOut, Tcp(pod, web, kAck));
-  const auto answer = [&] { Run(Hook::kOut, Tcp(web, pod, kAck)); };
-  EXPECT_EQ(Added(1, NX_INGRESS, answer).packets, 1U);
-  EXPECT_EQ(Added(1, NX_EGRESS, answer).packets, 0U);
-}
-
 TEST_P(Gateway, CountsWhatIsDroppedLater) {
   const PacketSpec rst = Tcp(cast().pod, cast().web, kRst);
   const nx_gateway added =
