@@ -58,7 +58,8 @@ Prefix PolicyTarget(Family family, std::uint32_t number) {
       family == Family::kIpv4
           ? fmt::format("{}.{}.{}.0/{}", 20 + (number >> 12), number >> 4 & 255, (number & 15) << 4,
                         length)
-          : fmt::format("2001:db8:ff{:02x}:{:x}::/{}", number >> 16, number & 0xffff, 36 + length);
+          : fmt::format("2001:db8:{:x}:{:x}::/{}", 0xf000 + (number >> 8), (number & 255) << 8,
+                        36 + length);
   return Prefix::Parse(text)->WithoutHostBits();
 }
 
