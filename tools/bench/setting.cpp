@@ -54,12 +54,11 @@ constexpr std::uint32_t kPoliciesOfSubnet = 1000;
 // has them: mostly /24, some /28, a few /20.
 Prefix PolicyTarget(Family family, std::uint32_t number) {
   const int length = number % 10 == 0 ? 20 : number % 4 == 0 ? 28 : 24;
-  const std::string text =
-      family == Family::kIpv4
-          ? fmt::format("{}.{}.{}.0/{}", 20 + (number >> 12), number >> 4 & 255, (number & 15) << 4,
-                        length)
-          : fmt::format("2001:db8:{:x}:{:x}::/{}", 0xf000 + (number >> 8), (number & 255) << 8,
-                        36 + length);
+  const std::string text = family == Family::kIpv4
+                               ? fmt::format("{}.{}.{}.0/{}", 20 + (number >> 12),
+                                             number >> 4 & 255, (number & 15) << 4, length)
+                               : fmt::format("2001:db8:{:x}:{:x}::/{}", 0xf000 + (number >> 8),
+                                             (number & 255) << 8, 36 + length);
   return Prefix::Parse(text)->WithoutHostBits();
 }
 
