@@ -47,10 +47,11 @@ inline constexpr CgroupHookSet kAllCgroupHooks{0xff};
 // than one place when one of them is covered by a later mount.
 std::vector<std::string> Cgroup2Mounts(std::string_view mounts);
 
-// The root of the cgroup v2 hierarchy; nullopt when it is mounted nowhere that can be seen.
+// The root of the cgroup v2 hierarchy: where it is mounted, and as a mount of our own that nobody
+// else sees if it is mounted nowhere; nullopt when the kernel has none.
 struct CgroupRoot {
   UniqueFd fd;
-  std::string path;
+  std::string path;  // for people
 };
 Result<std::optional<CgroupRoot>> OpenCgroupRoot();
 
