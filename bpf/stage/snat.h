@@ -101,7 +101,10 @@ static __always_inline void snat_rules(struct __sk_buff *skb,
 	if (config->networks &&
 	    snat_of_bridge(skb, pkt, from.bridged ? from.network : 0, snat))
 		return;
-	if (mark & config->mark_host_port) { /* CNI-HOSTPORT-MASQ */
+	/* CNI-HOSTPORT-MASQ.  Where portmap was told to use kube-proxy's mark
+	 * there is no such chain.
+	 */
+	if (mark & config->mark_host_port & ~config->mark_masquerade) {
 		snat_as_found(snat, NX_R_MASQ_HOST_PORT);
 		return;
 	}

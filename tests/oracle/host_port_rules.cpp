@@ -36,6 +36,11 @@ std::string At(const PortMapping& mapping) {
   return " -d " + mapping.host_ip->ToString();
 }
 
+// externalSetMarkChain
+bool TakesKubeProxysMark(const Config& config) {
+  return config.marks.host_port == config.marks.masquerade;
+}
+
 bool IsOf(const PortMapping& mapping, Family family) {
   return !mapping.host_ip || mapping.host_ip->family() == family;
 }
@@ -70,17 +75,19 @@ void AddEntries(Table& nat, const HostPorts& ports) {
 }
 
 // fillDnatRules: what is to be masqueraded, then the translation.
-void AddMapping(Table& nat, const HostPorts& ports, const PortMapping& mapping, Family family) {
+void AddMapping(Table& nat, const HostPorts& ports, const PortMapping& mapping, Family family,
+                const std::string& mark) {
   const std::string chain = ChainOf("CNI-DN-", ports);
   const Prefix& net = *NetOf(ports, family);
   const std::string match =
       fmt::format("-p {} --dport {}{}", NameOf(mapping.protocol), mapping.host_port, At(mapping));
   if (ports.snat) {
     nat.Add(chain,
-            fmt::format("-s {} {} -j CNI-HOSTPORT-SETMARK",
-                        ports.masq_all ? All(family) : net.WithoutHostBits().ToString(), match));
+            fmt::format("-s {} {} -j {}",
+                        ports.masq_all ? All(family) : net.WithoutHostBits().ToString(), match,
+                        mark));
     if (family == Family::kIpv4 && !ports.masq_all)
-      nat.Add(chain, fmt::format("-s 127.0.0.1/32 {} -j CNI-HOSTPORT-SETMARK", match));
+      nat.Add(chain, fmt::format("-s 127.0.0.1/32 {} -j {}", match, mark));
   }
   nat.Add(chain, fmt::format("{} -j DNAT --to-destination {}", match,
                              To(net.address, mapping.container_port)));
@@ -96,7 +103,9 @@ void AddPortmap(Table& nat, const Config& config, Family family) {
     nat.Chain(ChainOf("CNI-DN-", ports));
     AddEntries(nat, ports);
     for (const PortMapping& mapping : ports.mappings)
-      if (IsOf(mapping, family)) AddMapping(nat, ports, mapping, family);
+      if (IsOf(mapping, family))
+        AddMapping(nat, ports, mapping, family,
+                   TakesKubeProxysMark(config) ? "KUBE-MARK-MASQ" : "CNI-HOSTPORT-SETMARK");
   }
 }
 
@@ -201,7 +210,8 @@ void AddFilterOf27(Table& filter, const std::vector<model::DockerBridge>& bridge
 void AddHostPortMasquerade(Table& nat, const Config& config, Family family) {
   for (const model::DockerBridge& bridge : config.docker.bridges)
     AddBridge(nat, config.docker, bridge, family);
-  if (std::ranges::none_of(config.host_ports, &HostPorts::snat)) return;
+  if (std::ranges::none_of(config.host_ports, &HostPorts::snat) || TakesKubeProxysMark(config))
+    return;
   nat.Chain("CNI-HOSTPORT-MASQ")
       .Chain("CNI-HOSTPORT-SETMARK")
       .Add("POSTROUTING",

@@ -290,7 +290,11 @@ std::string YamlText(const Config& config) {
                         fip.internal.ToString());
   if (config.calico) text += CalicoText(*config.calico);
   if (config.masquerade.port_choice == NX_PORT_KEEP) text += "masquerade: {randomFully: false}\n";
-  if (config.marks.drop != 0) text += fmt::format("marks: {{drop: {:#x}}}\n", config.marks.drop);
+  std::vector<std::string> marks;
+  if (config.marks.drop != 0) marks.push_back(fmt::format("drop: {:#x}", config.marks.drop));
+  if (config.marks.host_port != model::Marks().host_port)
+    marks.push_back(fmt::format("hostPort: {:#x}", config.marks.host_port));
+  if (!marks.empty()) text += fmt::format("marks: {{{}}}\n", fmt::join(marks, ", "));
   if (config.kube_proxy != model::KubeProxy()) text += KubeProxyText(config.kube_proxy);
   if (!config.services.empty()) text += "services:\n";
   for (const model::Service& service : config.services) text += ServiceText(service);

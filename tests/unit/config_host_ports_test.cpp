@@ -132,6 +132,10 @@ TEST(ConfigHostPorts, OnePortAtTwoAddressesOrOfTwoProtocolsIsFine) {
               IsEmpty());
 }
 
+TEST(ConfigHostPorts, TheirMarkMayBeKubeProxys) {
+  EXPECT_THAT(ProblemsOf(Node("marks: {hostPort: 0x4000}\n")), testing::IsEmpty());
+}
+
 TEST(ConfigHostPorts, ANodePortElsewhereIsInNobodysWay) {
   const std::string service =
       "services: [{name: s, clusterIPs: [10.96.0.1], ports: [{port: 80, nodePort: 8080}]}]\n"

@@ -147,7 +147,7 @@ void CheckMarks(const Decoded& decoded, Diagnostics& diagnostics) {
   apart(masquerade, {local, nat, forward});
   // The default of a mark that no container asks for is nobody's.
   if (places.host_port.end != 0 || model::AsksForHostPortMark(decoded.config)) {
-    apart(masquerade, {host_port});
+    if (host_port.bits != masquerade.bits) apart(masquerade, {host_port});
     apart(host_port, {local, nat, forward, drop});
   }
   apart(drop, {masquerade, local, nat, forward});

@@ -196,7 +196,8 @@ std::vector<Key> WrittenKeys() {
      .text = "A NAT policy decided not to translate. Neither policy mark holds all bits of the other."},
     {.path = "marks.hostPort", .type = Type::kMark, .fallback = "0x2000", .example = "0x1000",
      .text = "Asks for masquerade of a host port's traffic: CNI portmap's `markMasqBit`, as a mark. "
-             "Shares no bit with the others."},
+             "That of `masquerade` where its `externalSetMarkChain` is `KUBE-MARK-MASQ`; otherwise it "
+             "shares no bit with the others."},
     {.path = "marks.drop", .type = Type::kMark, .example = "0x8000",
      .text = "What has it is dropped, to the node and by the node itself: kubelet's `KUBE-MARK-DROP` until "
              "Kubernetes 1.27, 0x8000. Left out: nothing is. Shares no bit with the others."},
