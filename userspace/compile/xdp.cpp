@@ -19,6 +19,7 @@ bool IsAsked(const model::Config& config) {
 }
 
 std::string RefusalOf(const model::Config& config, const model::Device& device) {
+  if (device.link != model::Link::kEthernet) return "no Ethernet device";
   if (IsAmong(config.xdp.force, device.name)) return "";
   if (device.kind == "veth") return "a veth: without GSO its bulk traffic would cost a multiple";
   if (!device.kind.empty())

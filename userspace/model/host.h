@@ -22,11 +22,19 @@ struct DeviceAddress {
   bool link_scope = false;  // scope link or host: never a masquerade source for global traffic
 };
 
+// What precedes the IP header on a device.
+enum class Link {
+  kEthernet,
+  kBare,   // nothing: tun, ipip, wireguard
+  kOther,  // what natrix does not read: InfiniBand's, or GRE's that is written per packet
+};
+
 struct Device {
   std::uint32_t ifindex = 0;
   std::string name;
   std::vector<DeviceAddress> addresses;  // in the kernel's order
   std::uint32_t mtu = 0;                 // the smaller of its own and that of its IPv6
+  Link link = Link::kEthernet;
   std::string kind;                      // rtnetlink's: "veth"; empty: a real device
   std::string qdisc;                     // at its root: "noqueue"
   std::uint32_t master = 0;              // ifindex of the device it is a port of
