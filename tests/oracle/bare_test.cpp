@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Devices without a link-layer header, as Calico's IPIP and WireGuard tunnels are: the tunnels' rule,
-// and all else of natrix for pods that are behind one.
+// Devices without a link-layer header, as Calico's IPIP and WireGuard tunnels are: the tunnels'
+// rule, and all else of natrix for pods that are behind one.
 #include "tests/oracle/calico_fixture.h"
 #include "tests/oracle/services_fixture.h"
 #include "tests/support/network.h"

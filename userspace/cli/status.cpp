@@ -32,7 +32,7 @@ struct DeviceStatus {
   std::uint32_t ifindex = 0;
   std::string name;
   std::string role;
-  bool bare = false;  // no link-layer header
+  bool bare = false;      // no link-layer header
   ProgramIds prog_ids{};  // 0: nothing of ours is attached
   std::optional<loader::XdpState> xdp = {};
 

@@ -318,9 +318,8 @@ void Daemon::DetachUnwanted(const compile::Wanted& wanted) {
 bool Daemon::AttachWanted(const compile::Wanted& wanted) {
   bool all = true;
   for (const auto& [ifindex, entry] : wanted.device) {
-    const Managed device{.name = entry.name,
-                         .role = entry.role,
-                         .bare = (entry.ways & NX_DEVICE_BARE) != 0};
+    const Managed device{
+        .name = entry.name, .role = entry.role, .bare = (entry.ways & NX_DEVICE_BARE) != 0};
     const auto known = managed_.find(ifindex);
     const bool settled = known != managed_.end() && known->second == device;
     if (settled && !suspects_.contains(ifindex)) continue;
