@@ -14,6 +14,7 @@
 #include <cstdlib>
 
 #include "tests/support/network.h"
+#include "tests/support/process.h"
 #include "tests/support/setup_error.h"
 
 namespace natrix::support {
@@ -37,6 +38,8 @@ Tun::Tun(const Namespace& ns, const std::string& device, const Macs& macs)
     : where_(ns.name() + ":" + device) {
   AppendMac(header_, macs.dst);
   AppendMac(header_, macs.src);
+  // A kernel that has loaded ipip puts a tunl0 of its own into every namespace.
+  TryCommand(&ns, {"ip", "link", "set", device, "name", "other"});
   {
     const InNetwork in(ns);
     fd_.Reset(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
