@@ -90,7 +90,7 @@ TEST_F(BareDevices, ADeviceOfAnotherKindGetsTheOtherPrograms) {
   Ip("link del pod1\nlink add pod1 index 4711 type vxlan external gpe dstport 4790\n"
      "link set pod1 up");
   daemon.Signal(SIGCONT);
-  daemon.WaitForLine("attach device=pod1 ifindex=4711 ", Scaled(milliseconds(1000)), from);
+  daemon.WaitForLine("attach device=pod1 ifindex=4711 ", Scaled(milliseconds(10000)), from);
 
   ExpectPrograms("pod1", "bare", "nx_bare_pod_in", "nx_bare_out");
 }
@@ -145,7 +145,7 @@ TEST_F(BareDevices, HaveNoXdpEvenByForce) {
   AddTun("up0");
   WriteFile(
       "node:\n  name: node1\n  addresses: [172.18.0.3]\n  uplinks: [eth0, up0]\n"
-      "subnets:\n  - name: a\n    cidrs: [10.16.0.0/16]\n"
+      "  podDevices: [ovn0]\nsubnets:\n  - name: a\n    cidrs: [10.16.0.0/16]\n"
       "xdp: {mode: native, force: [up0]}\n");
 
   const auto daemon = Start();
