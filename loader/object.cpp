@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 
 #include "loader/layout.h"
 #include "loader/load_error.h"
@@ -78,7 +79,50 @@ Result<> PinOver(int fd, const std::string& path) {
   return {};
 }
 
+// Returns how many pins that made.
+Result<int> PinMissing(int fd, const std::string& path) {
+  if (access(path.c_str(), F_OK) == 0) return 0;
+  if (const int err = bpf_obj_pin(fd, path.c_str()); err != 0) return Fail(err, "pin " + path);
+  return 1;
+}
+
+// What is pinned of programs that `object` has not: of an earlier build, or of an object that is
+// loaded when it is needed.  A link keeps its program.
+Result<> RemoveOtherPins(const bpf_object* object, const PinRoot& root) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(root.ProgsDir(), error), end;
+  std::vector<std::filesystem::path> others;
+  for (; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (!bpf_object__find_program_by_name(object, name.c_str())) others.push_back(entry->path());
+  }
+  if (error) return std::unexpected(Error(error, "list " + root.ProgsDir()));
+  for (const auto& other : others)
+    if (unlink(other.c_str()) != 0) return Fail(errno, "remove " + other.string());
+  return {};
+}
+
 }  // namespace
+
+Result<> PinPrograms(const bpf_object* object, const PinRoot& root) {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    const auto path = root.ProgPath(bpf_program__name(program));
+    if (auto done = PinOver(bpf_program__fd(program), path); !done) return done;
+  }
+  return {};
+}
+
+Result<int> RestoreProgramPins(const bpf_object* object, const PinRoot& root) {
+  int restored = 0;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    auto done = PinMissing(bpf_program__fd(program), root.ProgPath(bpf_program__name(program)));
+    if (!done) return done;
+    restored += *done;
+  }
+  return restored;
+}
 
 Result<> LoadObject(bpf_object* object) {
   const auto logs = AttachLogs(object);
@@ -113,7 +157,10 @@ Result<Datapath> Datapath::Load(const PinRoot& root, const TableSizes& sizes) {
   // An adopted ring keeps its size.
   datapath.skeleton_->rodata->nx_clock_size = bpf_map__max_entries(maps.nx_clock);
   if (auto loaded = LoadObject(datapath.object()); !loaded) return std::unexpected(loaded.error());
-  if (auto pinned = datapath.PinPrograms(root); !pinned) return std::unexpected(pinned.error());
+  if (auto pinned = PinPrograms(datapath.object(), root); !pinned)
+    return std::unexpected(pinned.error());
+  if (auto removed = RemoveOtherPins(datapath.object(), root); !removed)
+    return std::unexpected(removed.error());
   auto created = datapath.RestorePins(root);
   if (!created) return std::unexpected(created.error());
   datapath.created_maps_ = *created;
@@ -135,35 +182,18 @@ Result<> Datapath::Adopt(const PinRoot& root) {
 
 Result<int> Datapath::RestorePins(const PinRoot& root) const {
   int restored = 0;
-  const auto pin = [&](int fd, const std::string& path) -> Result<> {
-    if (access(path.c_str(), F_OK) == 0) return {};
-    if (const int err = bpf_obj_pin(fd, path.c_str()); err != 0) return Fail(err, "pin " + path);
-    ++restored;
-    return {};
-  };
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object()) {
     if (bpf_map__is_internal(map)) continue;
-    auto done = pin(bpf_map__fd(map), root.MapPath(bpf_map__name(map)));
-    if (!done) return std::unexpected(std::move(done).error());
+    auto done = PinMissing(bpf_map__fd(map), root.MapPath(bpf_map__name(map)));
+    if (!done) return done;
+    restored += *done;
   }
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, object()) {
-    auto done = pin(bpf_program__fd(program), root.ProgPath(bpf_program__name(program)));
-    if (!done) return std::unexpected(std::move(done).error());
-  }
+  auto programs = RestoreProgramPins(object(), root);
+  if (!programs) return programs;
   if (auto recorded = root.RecordLayout(NX_LAYOUT); !recorded)
     return std::unexpected(recorded.error());
-  return restored;
-}
-
-Result<> Datapath::PinPrograms(const PinRoot& root) const {
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, object()) {
-    const auto path = root.ProgPath(bpf_program__name(program));
-    if (auto done = PinOver(bpf_program__fd(program), path); !done) return done;
-  }
-  return {};
+  return restored + *programs;
 }
 
 Result<int> Datapath::MapFd(const char* name) const {
@@ -174,9 +204,9 @@ Result<int> Datapath::MapFd(const char* name) const {
 
 ProgramFds Datapath::programs() const {
   const auto& progs = skeleton_->progs;
-  return {.pod_ingress = bpf_program__fd(progs.nx_pod_in),
-          .uplink_ingress = bpf_program__fd(progs.nx_uplink_in),
-          .egress = bpf_program__fd(progs.nx_out),
+  return {.ethernet = {.pod_ingress = bpf_program__fd(progs.nx_pod_in),
+                       .uplink_ingress = bpf_program__fd(progs.nx_uplink_in),
+                       .egress = bpf_program__fd(progs.nx_out)},
           .loopback_ingress = bpf_program__fd(progs.nx_lo_in),
           .uplink_xdp = bpf_program__fd(progs.nx_uplink_xdp),
           .uplink_generic_xdp = bpf_program__fd(progs.nx_uplink_gxdp),

@@ -21,11 +21,16 @@ struct TableSizes {
   std::uint32_t max_embryos = 65536;
 };
 
-// What the attachers need: one program per way through the node.  Borrowed from Datapath.
-struct ProgramFds {
+// What the attachers need of managed devices of one kind: one program per way through the node.
+struct DevicePrograms {
   int pod_ingress = -1;
   int uplink_ingress = -1;
   int egress = -1;
+};
+
+// All that is attached, borrowed from Datapath.
+struct ProgramFds {
+  DevicePrograms ethernet;
   int loopback_ingress = -1;
   int uplink_xdp = -1;
   int uplink_generic_xdp = -1;
@@ -35,6 +40,12 @@ struct ProgramFds {
 // Loads `object` (opened).  On failure the error has the program's name, the last lines of the
 // verifier's log and what can be done about it.
 Result<> LoadObject(bpf_object* object);
+
+// Pins the programs of a loaded object in the place of those of their names, without a moment in
+// which there is none.
+Result<> PinPrograms(const bpf_object* object, const PinRoot& root);
+// Pins those again that are not pinned any more.  Returns how many.
+Result<int> RestoreProgramPins(const bpf_object* object, const PinRoot& root);
 
 // The loaded datapath: programs and maps, the latter adopted from their pins where there were any.
 // Owns the fds; everything in it is pinned, so that it outlives us.
@@ -71,7 +82,6 @@ class Datapath {
   explicit Datapath(natrix_bpf* skeleton);
   bpf_object* object() const;
   Result<> Adopt(const PinRoot& root);
-  Result<> PinPrograms(const PinRoot& root) const;
 
   std::unique_ptr<natrix_bpf, Destroy> skeleton_;
   int adopted_maps_ = 0;

@@ -85,7 +85,12 @@ struct nx_pkt {
  */
 #define NX_GLOBAL __attribute__((noinline))
 
-#define NX_L3 14 /* every managed device is an Ethernet device */
+/* Where a packet's IP header begins: behind Ethernet's, or, in the programs for
+ * devices without a link-layer header (bpf/hook/natrix_bare.bpf.c), at once.
+ */
+#ifndef NX_L3
+#define NX_L3 14
+#endif
 
 /* No transport header begins beyond this offset; a power of two less one. */
 #define NX_L4_MAX 0x7ff

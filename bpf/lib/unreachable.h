@@ -173,7 +173,7 @@ NX_GLOBAL int unreachable_write(struct __sk_buff *skb, const struct nx_pkt *pkt)
 	if ((pkt->v6 && l4 != NX_L3 + sizeof(struct ipv6hdr)) ||
 	    bpf_skb_load_bytes(skb, l4, header, 8) ||
 	    bpf_skb_load_bytes(skb, NX_L3 + 1, &tos, 1) ||
-	    bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
+	    (NX_L3 && bpf_skb_load_bytes(skb, 0, macs, sizeof(macs))))
 		return -1;
 	if (pkt->l4_proto == NX_L4_TCP &&
 	    bpf_skb_load_bytes(skb, l4, header, NX_TCP_LEAST))
@@ -196,9 +196,10 @@ NX_GLOBAL int unreachable_write(struct __sk_buff *skb, const struct nx_pkt *pkt)
 	}
 	reporter(skb, pkt, &from);
 	if (bpf_skb_change_tail(skb, l4 + length, 0) ||
-	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0) ||
-	    bpf_skb_store_bytes(skb, 0, macs + 6, 6, 0) ||
-	    bpf_skb_store_bytes(skb, 6, macs, 6, 0))
+	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0))
+		return -1;
+	if (NX_L3 && (bpf_skb_store_bytes(skb, 0, macs + 6, 6, 0) ||
+		      bpf_skb_store_bytes(skb, 6, macs, 6, 0)))
 		return -1;
 	return pkt->v6 ? unreachable_write6(skb, pkt, &from, quoted) :
 			 unreachable_write4(skb, pkt, &from, quoted, tos);

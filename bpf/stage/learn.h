@@ -38,12 +38,22 @@ static __always_inline enum nx_detour learn_refused(const struct nx_lesson *of,
 	struct nx_subnet *from = subnet_of(side, of->from);
 	struct nx_subnet *to = subnet_of(side, of->to);
 
-	if (!in || !out || !(out->ways & NX_DEVICE_STRAIGHT))
+	if (!NX_L3 || !in || !out || !(out->ways & NX_DEVICE_STRAIGHT))
 		return NX_DETOUR_DEVICE;
 	if ((in->ways | out->ways) & NX_DEVICE_NO_SHORT_CUT ||
 	    (from && from->no_short_cut) || (to && to->no_short_cut))
 		return NX_DETOUR_OFF;
 	return NX_DETOUR_NONE;
+}
+
+/* 0, or negative: it cannot be read. */
+static __always_inline long learn_frame(struct __sk_buff *skb,
+					struct ethhdr *eth)
+{
+	if (NX_L3)
+		return bpf_skb_load_bytes(skb, 0, eth, sizeof(*eth));
+	__builtin_memset(eth, 0, sizeof(*eth));
+	return 0;
 }
 
 static __always_inline void stage_learn(struct __sk_buff *skb,
@@ -57,7 +67,7 @@ static __always_inline void stage_learn(struct __sk_buff *skb,
 	enum nx_detour why;
 
 	known = bpf_map_lookup_elem(&nx_flow, &of->key);
-	if (!known || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+	if (!known || learn_frame(skb, &eth))
 		return;
 	out = bpf_map_lookup_elem(&nx_device, &index);
 	index = of->in;

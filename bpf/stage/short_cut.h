@@ -74,6 +74,8 @@ short_cut_open(struct __sk_buff *skb, struct nx_pkt *pkt,
 		return why;
 	if (!epoch->enabled)
 		return NX_DETOUR_OFF;
+	if (!NX_L3) /* other devices ask for a frame, which it has not */
+		return NX_DETOUR_DEVICE;
 	if (epoch->until - now > epoch->refresh) /* unsigned: or long past */
 		return NX_DETOUR_UNWATCHED;
 	pkt->learn = epoch->number;

@@ -32,6 +32,7 @@ enum nx_device_role {
 #define NX_DEVICE_XDP_OUT 8
 #define NX_DEVICE_XDP_FRAGS 16
 #define NX_DEVICE_XDP_BACK 32
+#define NX_DEVICE_BARE 64 /* no link-layer header: the programs for that */
 
 /* One address that MASQUERADE may pick on a device. */
 struct nx_device_addr {

@@ -16,6 +16,10 @@
 #define NX_PROG_POD_INGRESS "nx_pod_in"
 #define NX_PROG_UPLINK_INGRESS "nx_uplink_in"
 #define NX_PROG_EGRESS "nx_out"
+/* The same on devices without a link-layer header; loaded when there is one. */
+#define NX_PROG_BARE_POD_INGRESS "nx_bare_pod_in"
+#define NX_PROG_BARE_UPLINK_INGRESS "nx_bare_up_in"
+#define NX_PROG_BARE_EGRESS "nx_bare_out"
 /* On `lo`, of kubelet probes (maps/abi/probe.h). */
 #define NX_PROG_LOOPBACK_INGRESS "nx_lo_in"
 /* On the root cgroup: what processes call.  The first two are for probes too. */

@@ -58,8 +58,9 @@ EngineKind JudgeKind() { return KindFrom("NATRIX_ORACLE_LEFT", EngineKind::kLega
 
 Oracle::Oracle() : Oracle(LoadConfig(ExamplePath())) {}
 
-Oracle::Oracle(const model::Config& config)
-    : nodes_(JudgeKind(), KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix)), exchange_(nodes_) {
+Oracle::Oracle(const model::Config& config, const Scene::Options& scene)
+    : nodes_(JudgeKind(), KindFrom("NATRIX_ORACLE_RIGHT", EngineKind::kNatrix), scene),
+      exchange_(nodes_) {
   nodes_.Apply(config);
 }
 

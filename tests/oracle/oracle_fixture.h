@@ -22,7 +22,7 @@ class Oracle : public testing::TestWithParam<Family> {
  protected:
   Oracle();
   // The same under another configuration.
-  explicit Oracle(const model::Config& config);
+  explicit Oracle(const model::Config& config, const Scene::Options& scene = {});
   void TearDown() override;
 
   Family family() const { return GetParam(); }

@@ -5,6 +5,7 @@
 
 #include "tests/support/network.h"
 #include "tests/support/process.h"
+#include "tests/support/tun.h"
 
 namespace natrix::oracle {
 
@@ -18,13 +19,14 @@ const char* NameOf(Place place) {
 }
 
 const Cast& CastOf(Family family) {
-  static const Cast kCast4{"10.16.0.10",   "10.16.0.11", "10.17.0.10",  "100.64.0.2", "172.18.0.3",
-                           "172.18.0.60",  "172.18.0.1", "172.18.0.4",  "8.8.8.8",    "203.0.113.7",
-                           "198.51.100.9", "10.96.0.10", "172.18.0.50", "172.18.0.51"};
+  static const Cast kCast4{"10.16.0.10",  "10.16.0.11",  "10.17.0.10",   "100.64.0.2",
+                           "172.18.0.3",  "172.18.0.60", "172.18.0.1",   "172.18.0.4",
+                           "8.8.8.8",     "203.0.113.7", "198.51.100.9", "10.96.0.10",
+                           "172.18.0.50", "172.18.0.51", "10.17.0.1"};
   static const Cast kCast6{
-      "fd00:10:16::10",  "fd00:10:16::11", "fd00:10:17::10",  "fd00:100:64::2", "fd00:172:18::3",
-      "fd00:172:18::60", "fd00:172:18::1", "fd00:172:18::4",  "2001:db8:8::8",  "2001:db8:113::7",
-      "2001:db8:100::9", "fd00:10:96::a",  "fd00:172:18::50", "fd00:172:18::51"};
+      "fd00:10:16::10",  "fd00:10:16::11", "fd00:10:17::10",  "fd00:100:64::2",  "fd00:172:18::3",
+      "fd00:172:18::60", "fd00:172:18::1", "fd00:172:18::4",  "2001:db8:8::8",   "2001:db8:113::7",
+      "2001:db8:100::9", "fd00:10:96::a",  "fd00:172:18::50", "fd00:172:18::51", "fd00:10:17::1"};
   return family == Family::kIpv4 ? kCast4 : kCast6;
 }
 
@@ -74,6 +76,17 @@ Scene::Scene(const std::string& name, Options options) : options_(options), node
   for (const Place place : kPlaces)
     taps_[static_cast<std::size_t>(place)] =
         std::make_unique<support::Tap>(at(place), std::string(kUplink));
+  if (!options_.bare.empty()) AddBare();
+}
+
+void Scene::AddBare() {
+  taps_[static_cast<std::size_t>(Place::kPod3)] = std::make_unique<support::Tun>(
+      node_, options_.bare, support::Macs{kPodDeviceMac, MacOf(Place::kPod3)});
+  Ip(node_, fmt::format("link set {0} mtu {1}\n"
+                        "addr add {2}/32 dev {0}\naddr add {3}/128 dev {0} nodad\n"
+                        "route add 10.17.0.0/16 dev {0}\nroute add fd00:10:17::/112 dev {0}\n",
+                        options_.bare, kPodMtu, CastOf(Family::kIpv4).tunnel,
+                        CastOf(Family::kIpv6).tunnel));
 }
 
 const Namespace& Scene::at(Place place) const { return others_[static_cast<std::size_t>(place)]; }

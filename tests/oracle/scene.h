@@ -46,6 +46,7 @@ struct Cast {
   std::string service;   // in the service CIDR, with nothing behind it
   std::string floating;  // of pod1
   std::string egress;    // of a centralized gateway; no device has it
+  std::string tunnel;    // of Scene::Options::bare, in pod3's subnet
 };
 const Cast& CastOf(Family family);
 
@@ -65,23 +66,27 @@ class Scene {
     // only taps are there, and no packet that a test did not send.
     bool live = false;
     bool offloads = false;
+    // pod3's subnet is behind a device of this name without a link-layer header, and not behind
+    // ovn0; the node's address there is Cast::tunnel.  Empty: none.  Not with `live`.
+    std::string bare = {};
   };
   Scene(const std::string& name, Options options);
 
   const support::Namespace& node() const { return node_; }
   const support::Namespace& at(Place place) const;
   // The wire at a place; only of a scene that is not live.
-  const support::Tap& tap(Place place) const { return *taps_[static_cast<std::size_t>(place)]; }
+  const support::Wire& tap(Place place) const { return *taps_[static_cast<std::size_t>(place)]; }
 
  private:
   void Connect();
   void AddressNode();
   void AddressOthers();
+  void AddBare();
 
   Options options_;
   support::Namespace node_;
   std::vector<support::Namespace> others_;  // by Place
-  std::array<std::unique_ptr<support::Tap>, kPlaces.size()> taps_;
+  std::array<std::unique_ptr<support::Wire>, kPlaces.size()> taps_;
 };
 
 // Link-layer addresses, the same in every scene.

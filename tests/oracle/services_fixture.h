@@ -41,6 +41,11 @@ model::Config ServiceConfig();
 // Two nodes under ServiceConfig().
 class ServiceOracle : public Oracle {
  protected:
+  ServiceOracle() = default;
+  // config_, in force, in another scene.
+  explicit ServiceOracle(const model::Config& config, const Scene::Options& scene)
+      : Oracle(config, scene), config_(config) {}
+
   const ServiceCast& names() const { return ServiceCastOf(family()); }
   static model::Service Web(std::vector<model::ServiceEndpoint> endpoints,
                             nx_l4 protocol = NX_L4_TCP) {

@@ -34,11 +34,11 @@ std::string KeyOf(support::View frame) {
 
 }  // namespace
 
-Side::Side(const std::string& name, EngineKind kind)
-    : scene(name, {}), engine(MakeEngine(kind, scene)) {}
+Side::Side(const std::string& name, EngineKind kind, const Scene::Options& options)
+    : scene(name, options), engine(MakeEngine(kind, scene)) {}
 
-TwoNodes::TwoNodes(EngineKind left, EngineKind right)
-    : left_("left", left), right_("right", right) {
+TwoNodes::TwoNodes(EngineKind left, EngineKind right, const Scene::Options& options)
+    : left_("left", left, options), right_("right", right, options) {
   witness_.Watch(left_.scene.node());
   witness_.Watch(right_.scene.node());
 }

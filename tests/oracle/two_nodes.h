@@ -20,7 +20,7 @@ namespace natrix::oracle {
 
 // One node with its engine and what has arrived around it.
 struct Side {
-  Side(const std::string& name, EngineKind kind);
+  Side(const std::string& name, EngineKind kind, const Scene::Options& options);
 
   Scene scene;
   std::unique_ptr<Engine> engine;
@@ -29,7 +29,7 @@ struct Side {
 // Two equal nodes: the judge on the left, the judged on the right.
 class TwoNodes {
  public:
-  TwoNodes(EngineKind left, EngineKind right);
+  TwoNodes(EngineKind left, EngineKind right, const Scene::Options& options = {});
 
   void Apply(const model::Config& config);
   const model::Config& config() const { return config_; }

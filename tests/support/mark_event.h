@@ -3,7 +3,8 @@
 
 #include <linux/types.h>
 
-#define MARK_EVENT_BYTES 128
+#define MARK_EVENT_BYTES 144
+#define MARK_EVENT_ETHERNET 14 /* of these, its header */
 
 /* One packet as it left: ring buffer `events` of mark_witness.bpf.c.  Writer:
  * the witness.  Reader: tests/support/mark_witness.cpp.  Host byte order.

@@ -25,6 +25,7 @@ struct possible_net_t___local {
 
 struct net_device___local {
 	int ifindex;
+	unsigned short hard_header_len;
 	struct possible_net_t___local nd_net;
 } __attribute__((preserve_access_index));
 
@@ -32,6 +33,7 @@ struct sk_buff___local {
 	unsigned int len;
 	unsigned int data_len;
 	__u32 mark;
+	__be16 protocol;
 	unsigned char *data;
 } __attribute__((preserve_access_index));
 
@@ -54,7 +56,7 @@ int BPF_PROG(mark_witness, struct sk_buff___local *skb,
 {
 	struct mark_event *event;
 	__u32 inum = BPF_CORE_READ(dev, nd_net.net, ns.inum);
-	__u32 linear;
+	__u32 linear, at;
 
 	if (!bpf_map_lookup_elem(&watched, &inum))
 		return 0;
@@ -65,11 +67,16 @@ int BPF_PROG(mark_witness, struct sk_buff___local *skb,
 	event->netns = inum;
 	event->ifindex = (__u32)BPF_CORE_READ(dev, ifindex);
 	event->mark = BPF_CORE_READ(skb, mark);
+	/* In front of a bare IP packet (tun) stands one with the type only. */
+	at = BPF_CORE_READ(dev, hard_header_len) ? 0 : MARK_EVENT_ETHERNET;
+	*(__be16 *)(event->frame + MARK_EVENT_ETHERNET - 2) =
+		BPF_CORE_READ(skb, protocol);
 	linear = BPF_CORE_READ(skb, len) - BPF_CORE_READ(skb, data_len);
-	if (linear > MARK_EVENT_BYTES)
-		linear = MARK_EVENT_BYTES;
-	event->length = linear;
-	bpf_probe_read_kernel(event->frame, linear, BPF_CORE_READ(skb, data));
+	if (linear > MARK_EVENT_BYTES - MARK_EVENT_ETHERNET)
+		linear = MARK_EVENT_BYTES - MARK_EVENT_ETHERNET;
+	event->length = at + linear;
+	bpf_probe_read_kernel(event->frame + at, linear,
+			      BPF_CORE_READ(skb, data));
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -53,6 +53,12 @@ void AwaitCarrier(const Namespace& ns, const std::string& device) {
 
 }  // namespace
 
+void BringUp(const Namespace& ns, const std::string& device) {
+  MakeQuiet(ns, device);
+  Ip(ns, fmt::format("link set {} up\n", device));
+  AwaitCarrier(ns, device);
+}
+
 void MakeVeth(const VethEnd& one, const VethEnd& other) {
   // The kernel takes the peer's namespace as a descriptor, so `ip` runs in ours with that fd open
   // under /proc.

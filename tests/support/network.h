@@ -25,6 +25,9 @@ struct VethEnd {
 // kernel-made link-local address on either: nothing is sent that a test did not ask for.
 void MakeVeth(const VethEnd& one, const VethEnd& other);
 
+// Up, and ready to send; asks and tells nobody anything by itself.
+void BringUp(const Namespace& ns, const std::string& device);
+
 // A bridge without spanning tree or snooping, up.
 void MakeBridge(const Namespace& ns, const std::string& device, const std::string& mac);
 void AddToBridge(const Namespace& ns, const std::string& bridge, const std::string& device);

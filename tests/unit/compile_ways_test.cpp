@@ -64,5 +64,18 @@ TEST(CompileWays, WhatAFrameIsNotEnoughForIsLeftToTheStack) {
   EXPECT_FALSE(WaysOf({.name = "eth1", .kind = "geneve"}).straight);
 }
 
+TEST(CompileWays, ADeviceWithoutALinkLayerHeaderIsKnownAndLeftToTheStack) {
+  model::Config config;
+  config.node.uplinks = {"eth*"};
+  model::Host host;
+  host.devices = {{.ifindex = 1, .name = "eth1"},
+                  {.ifindex = 2, .name = "eth2", .link = model::Link::kBare},
+                  {.ifindex = 3, .name = "eth3", .link = model::Link::kOther}};
+  const Wanted wanted = Compile(config, host);
+  EXPECT_EQ(wanted.device.at(1).ways, NX_DEVICE_STRAIGHT);
+  EXPECT_EQ(wanted.device.at(2).ways, NX_DEVICE_BARE);
+  EXPECT_FALSE(wanted.device.contains(3)) << "nobody can read its headers";
+}
+
 }  // namespace
 }  // namespace natrix::compile

@@ -85,6 +85,13 @@ TEST_F(CompileXdp, IsRefusedWhereItWouldHurtUnlessForced) {
   EXPECT_EQ(Refusal(), "");
 }
 
+TEST_F(CompileXdp, HasNoFramesOnADeviceWithoutALinkLayerHeader) {
+  host_.devices[0].link = model::Link::kBare;
+  config_.xdp.force = {"eth0"};
+  EXPECT_EQ(Refusal(), "no Ethernet device");
+  EXPECT_EQ(Ways(2), 0U);
+}
+
 TEST_F(CompileXdp, SendsToDevicesWhoseDriversTransmit) {
   EXPECT_EQ(Ways(2), NX_DEVICE_XDP_OUT | NX_DEVICE_XDP_BACK);
   EXPECT_EQ(Ways(4), NX_DEVICE_XDP_OUT) << "nothing comes in there by XDP to go back";

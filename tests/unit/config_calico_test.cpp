@@ -55,6 +55,16 @@ calico:
   EXPECT_EQ(calico.vxlan_port, 4789);
 }
 
+TEST(ConfigCalico, TunnelsAreOfAnyKind) {
+  const Loaded loaded = LoadText("t.yaml", R"(
+node: {uplinks: [eth0], podDevices: ["*.cali", tunl0]}
+calico: {tunnels: [tunl0, wireguard.cali, wg-v6.cali]}
+)");
+  ASSERT_TRUE(loaded) << loaded.Render();
+  EXPECT_THAT(loaded.config->calico.value().tunnels,
+              ElementsAre("tunl0", "wireguard.cali", "wg-v6.cali"));
+}
+
 TEST(ConfigCalico, PortsOfTheRangeAreWrittenInThreeWays) {
   for (const auto& [text, first, last] :
        {std::tuple("20000-20099", 20000, 20099), std::tuple("\"20000:20099\"", 20000, 20099),
@@ -154,10 +164,6 @@ const std::vector<Broken> kBroken = {
     {"FilterWithThePlusInside",
      Calico("natOutgoingInterfaceFilter: e+h"),
      {"3:38 \"e+h\" is no device name"}},
-    {"TunnelWithoutEthernet",
-     Calico("tunnels: [tunl0]"),
-     {"3:20 \"tunl0\" is no Ethernet device, which natrix needs"},
-     "leave it out, and Felix's own rule for it in place"},
     {"TunnelThatIsNotManaged",
      Calico("tunnels: [vxlan.calico]"),
      {"3:20 natrix does not manage \"vxlan.calico\""},

@@ -2,6 +2,7 @@
 #include "userspace/cli/attached.h"
 
 #include <bpf/bpf.h>
+#include <fmt/format.h>
 
 #include <optional>
 #include <string>
@@ -25,6 +26,16 @@ std::optional<bpf_link_info> LinkAt(const std::string& path) {
 }
 
 }  // namespace
+
+std::string ProgramText(std::uint32_t id) {
+  if (id == 0) return "MISSING";
+  const UniqueFd program(bpf_prog_get_fd_by_id(id));
+  bpf_prog_info info{};
+  __u32 size = sizeof(info);
+  if (!program || bpf_prog_get_info_by_fd(program.get(), &info, &size) != 0)
+    return fmt::format("prog {}", id);
+  return fmt::format("prog {} {}", id, info.name);
+}
 
 Result<> AddAttached(const loader::PinRoot& root, const loader::LinkPin& pin, ProgramIds& ids) {
   if (pin.what != "clsact") {

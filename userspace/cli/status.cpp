@@ -32,6 +32,7 @@ struct DeviceStatus {
   std::uint32_t ifindex = 0;
   std::string name;
   std::string role;
+  bool bare = false;      // no link-layer header
   ProgramIds prog_ids{};  // 0: nothing of ours is attached
   std::optional<loader::XdpState> xdp = {};
 
@@ -111,7 +112,8 @@ Result<> AddDevices(PinnedMaps& pins, NodeStatus& status) {
   auto done = view->ForEach([&](std::uint32_t ifindex, const nx_device& device) {
     status.devices.push_back({.ifindex = ifindex,
                               .name = device.name,
-                              .role = device.role == NX_DEVICE_UPLINK ? "uplink" : "pod"});
+                              .role = device.role == NX_DEVICE_UPLINK ? "uplink" : "pod",
+                              .bare = (device.ways & NX_DEVICE_BARE) != 0});
   });
   std::ranges::sort(status.devices, {}, &DeviceStatus::ifindex);
   return done;
@@ -174,6 +176,7 @@ Json ToJson(const NodeStatus& status) {
     devices.push_back({{"name", device.name},
                        {"ifindex", device.ifindex},
                        {"role", device.role},
+                       {"link", device.bare ? "bare" : "ethernet"},
                        {"attached", device.attached()},
                        {"ingressProgram", device.prog_ids[0]},
                        {"egressProgram", device.prog_ids[1]},
@@ -205,12 +208,9 @@ void PrintTables(const NodeStatus& status) {
   fmt::print("attached by {}\ngeneration  {}\nfast path   {}, route epoch {}\n\n", status.method,
              status.generation, FastPathText(status), status.epoch);
   TextTable devices({{"DEVICE"}, {"IFINDEX", Align::kRight}, {"ROLE"}, {"INGRESS"}, {"EGRESS"}});
-  const auto program = [](std::uint32_t id) {
-    return id == 0 ? std::string("MISSING") : fmt::format("prog {}", id);
-  };
   for (const auto& device : status.devices)
     devices.Add({device.name, fmt::to_string(device.ifindex), device.role,
-                 program(device.prog_ids[0]), program(device.prog_ids[1])});
+                 ProgramText(device.prog_ids[0]), ProgramText(device.prog_ids[1])});
   TextTable tables({{"TABLE"}, {"ENTRIES", Align::kRight}, {"ROOM", Align::kRight}});
   for (const auto& table : status.tables)
     tables.Add({table.name, fmt::to_string(table.entries), fmt::to_string(table.max_entries)});
@@ -221,7 +221,7 @@ void PrintTables(const NodeStatus& status) {
     if (!device.xdp) continue;
     any_xdp = true;
     xdp.Add({device.name, device.xdp->mode,
-             device.xdp->why.empty() ? program(device.xdp->prog_id) : device.xdp->why});
+             device.xdp->why.empty() ? ProgramText(device.xdp->prog_id) : device.xdp->why});
   }
   if (any_xdp) fmt::print("\n{}", xdp.Render());
   TextTable processes({{"PROCESSES"}, {"STATE"}});

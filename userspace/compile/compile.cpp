@@ -193,6 +193,7 @@ void Borrow(nx_device& entry, const std::vector<model::Device>& others) {
 // Whether a frame is all that a device asks for: a tunnel's that comes with the route is not in it,
 // and of kinds that nobody has tried nobody knows.
 bool TakesFrames(const model::Device& device) {
+  if (device.link != model::Link::kEthernet) return false;
   // What leaves by a port is chosen by the device above it, anew for each packet.
   if (!device.port_of.empty() && device.port_of != "vrf") return false;
   constexpr std::array<std::string_view, 10> kKinds = {
@@ -202,6 +203,7 @@ bool TakesFrames(const model::Device& device) {
 
 std::uint8_t WaysOf(const model::Node& node, const model::Device& device, nx_device_role role) {
   std::uint8_t ways = 0;
+  if (device.link == model::Link::kBare) ways |= NX_DEVICE_BARE;
   if (TakesFrames(device)) ways |= NX_DEVICE_STRAIGHT;
   // bpf_redirect_peer() goes past the qdisc, which may be there to limit the pod (CNI's bandwidth).
   if (role == NX_DEVICE_POD && device.kind == "veth" && device.peer_elsewhere &&
@@ -268,7 +270,8 @@ void FollowHost(const model::Config& config, const model::Host& host, Wanted& wa
   wanted.local.clear();
   wanted.port.fill({});
   for (const model::Device& device : host.devices) {
-    if (const auto role = RoleOf(config.node, device.name)) {
+    if (const auto role = RoleOf(config.node, device.name);
+        role && device.link != model::Link::kOther) {
       nx_device entry = DeviceEntry(device, *role, IsClusters(config.kube_proxy, device.name),
                                     BridgeOf(config.docker, device));
       entry.ways = WaysOf(config.node, device, *role);

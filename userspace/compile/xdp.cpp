@@ -19,6 +19,7 @@ bool IsAsked(const model::Config& config) {
 }
 
 std::string RefusalOf(const model::Config& config, const model::Device& device) {
+  if (device.link != model::Link::kEthernet) return "no Ethernet device";
   if (IsAmong(config.xdp.force, device.name)) return "";
   if (device.kind == "veth") return "a veth: without GSO its bulk traffic would cost a multiple";
   if (!device.kind.empty())
@@ -42,7 +43,7 @@ std::optional<XdpPlan> XdpOn(const model::Config& config, const model::Device& d
 
 void MarkForXdp(const model::Config& config, const model::Device& device, nx_device_role role,
                 nx_device& entry) {
-  if (!IsAsked(config)) return;
+  if (!IsAsked(config) || device.link != model::Link::kEthernet) return;
   const auto plan = XdpOn(config, device, role);
   const bool runs = plan && plan->refused.empty();
   if (runs) std::ranges::copy(device.mac, entry.mac);

@@ -5,19 +5,14 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <string>
-#include <string_view>
 
 namespace natrix::config {
 namespace {
 
 using model::Address;
 using model::Family;
-
-// What Felix calls its tunnels that carry bare IP packets.
-constexpr std::array<std::string_view, 3> kNoEthernet = {"tunl0", "wireguard.cali", "wg-v6.cali"};
 
 void CheckPools(const Decoded& decoded, Diagnostics& diagnostics) {
   const auto& pools = decoded.config.calico->pools;
@@ -76,11 +71,7 @@ bool IsManaged(const model::Node& node, const std::string& device) {
 
 void CheckTunnel(const Decoded& decoded, const std::string& tunnel, Span where,
                  Diagnostics& diagnostics) {
-  if (std::ranges::find(kNoEthernet, tunnel) != kNoEthernet.end())
-    diagnostics.Error(where,
-                      fmt::format("\"{}\" is no Ethernet device, which natrix needs", tunnel),
-                      "leave it out, and Felix's own rule for it in place");
-  else if (tunnel.find_first_of("*?[") != tunnel.npos)
+  if (tunnel.find_first_of("*?[") != tunnel.npos)
     diagnostics.Error(where, fmt::format("\"{}\" is a pattern", tunnel), "write the names out");
   else if (!decoded.config.node.pod_devices.empty() && !IsManaged(decoded.config.node, tunnel))
     diagnostics.Error(where, fmt::format("natrix does not manage \"{}\"", tunnel),

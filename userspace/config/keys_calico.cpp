@@ -52,9 +52,9 @@ std::vector<Key> CalicoKeys() {
              "so."},
     {.path = "calico.tunnels", .type = Type::kDevices, .fallback = "[]",
      .example = "[vxlan.calico]",
-     .text = "Names of Calico's tunnel devices: what the node sends into one from an address of another "
-             "device is masqueraded. Each must be an Ethernet device that `node` lists, which "
-             "`vxlan.calico` and `vxlan-v6.calico` can be."},
+     .text = "Names of Calico's tunnel devices (`vxlan.calico`, `vxlan-v6.calico`, `tunl0`, "
+             "`wireguard.cali`, `wg-v6.cali`): what the node sends into one from an address of another "
+             "device is masqueraded. Each must be one that `node` lists."},
     {.path = "calico.vxlanPort", .type = Type::kCount, .example = "4789",
      .text = "The tunnels' UDP port. UDP that is masqueraded into a tunnel then gets a source port on the "
              "wider side of it, as Felix does since it has VXLAN's own rule.",

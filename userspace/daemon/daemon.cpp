@@ -249,10 +249,11 @@ void Daemon::RestorePins() {
   }
   auto restored =
       prepared ? datapath_->RestorePins(root_) : Result<int>(std::unexpected(prepared.error()));
-  if (!restored)
-    log_.error("pins {}", restored.error().ToString());
-  else if (*restored > 0)
-    log_.warn("pins restored={}", *restored);
+  const auto bare = restored ? bare_.RestorePins(root_) : 0;
+  if (!restored || !bare)
+    log_.error("pins {}", (restored ? bare : restored).error().ToString());
+  else if (*restored + *bare > 0)
+    log_.warn("pins restored={}", *restored + *bare);
 }
 
 Result<model::Host> Daemon::LookAtHost(const model::Config& config) const {
@@ -317,7 +318,8 @@ void Daemon::DetachUnwanted(const compile::Wanted& wanted) {
 bool Daemon::AttachWanted(const compile::Wanted& wanted) {
   bool all = true;
   for (const auto& [ifindex, entry] : wanted.device) {
-    const Managed device{.name = entry.name, .role = entry.role};
+    const Managed device{
+        .name = entry.name, .role = entry.role, .bare = (entry.ways & NX_DEVICE_BARE) != 0};
     const auto known = managed_.find(ifindex);
     const bool settled = known != managed_.end() && known->second == device;
     if (settled && !suspects_.contains(ifindex)) continue;
@@ -328,13 +330,16 @@ bool Daemon::AttachWanted(const compile::Wanted& wanted) {
 }
 
 bool Daemon::AttachOne(std::uint32_t ifindex, const Managed& device) {
-  const loader::ProgramFds programs = datapath_->programs();
   const bool uplink = device.role == NX_DEVICE_UPLINK;
-  auto outcome =
-      attacher_->Attach({.ifindex = ifindex,
-                         .name = device.name,
-                         .ingress_fd = uplink ? programs.uplink_ingress : programs.pod_ingress,
-                         .egress_fd = programs.egress});
+  const Result<loader::DevicePrograms> programs =
+      device.bare ? bare_.Load(root_, *datapath_) : datapath_->programs().ethernet;
+  Result<loader::AttachOutcome> outcome =
+      programs ? attacher_->Attach(
+                     {.ifindex = ifindex,
+                      .name = device.name,
+                      .ingress_fd = uplink ? programs->uplink_ingress : programs->pod_ingress,
+                      .egress_fd = programs->egress})
+               : std::unexpected(programs.error());
   if (!outcome) {
     // Tried again at every tick; a device that went away meanwhile is no news.
     managed_.erase(ifindex);
@@ -350,8 +355,8 @@ bool Daemon::AttachOne(std::uint32_t ifindex, const Managed& device) {
   managed_[ifindex] = device;
   const char* how = repaired ? "repaired" : outcome->created ? "new" : "adopted";
   if (outcome->created || outcome->replaced)
-    log_.info("attach device={} ifindex={} role={} method={} {}", device.name, ifindex,
-              RoleName(device.role), attacher_->method(), how);
+    log_.info("attach device={} ifindex={} role={} method={} {}{}", device.name, ifindex,
+              RoleName(device.role), attacher_->method(), how, device.bare ? " bare" : "");
   return true;
 }
 

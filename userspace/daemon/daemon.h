@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "loader/attacher.h"
+#include "loader/bare_programs.h"
 #include "loader/object.h"
 #include "loader/pin_root.h"
 #include "userspace/base/netlink.h"
@@ -60,6 +61,7 @@ class Daemon {
   struct Managed {
     std::string name;
     nx_device_role role{};
+    bool bare = false;  // no link-layer header
     friend bool operator==(const Managed&, const Managed&) = default;
   };
 
@@ -110,6 +112,7 @@ class Daemon {
   bool in_force_ = false;   // config_ is; false until the first one
   compile::Wanted wanted_;  // of config_ and the host as it was last asked
   std::optional<loader::Datapath> datapath_;
+  loader::BarePrograms bare_;
   std::optional<Applier> applier_;
   std::optional<UdpRelease> udp_release_;
   std::vector<UdpRelease::IsEnded> udp_owed_;  // what has still to be ended

@@ -2,11 +2,12 @@
 #include "userspace/daemon/host_state.h"
 
 #include <linux/if_addr.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -53,12 +54,47 @@ void TakeKind(const nlattr* info, model::Device& device) {
   });
 }
 
+// A GRE device without one far end (none, or a multicast group) has each packet's outer header in
+// front of it (ipgre_header() in the kernel).
+bool HasFarEnd(const nlmsghdr& message) {
+  bool has = false;
+  ForEachAttr(message, sizeof(ifinfomsg), [&](const nlattr* attr) {
+    if (mnl_attr_get_type(attr) != IFLA_BROADCAST) return;  // of a tunnel, its remote
+    const auto* bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attr));
+    const std::size_t size = mnl_attr_get_payload_len(attr);
+    const bool group = size == 4 ? (bytes[0] & 0xf0) == 0xe0 : size == 16 && bytes[0] == 0xff;
+    has = !group && std::any_of(bytes, bytes + size, [](std::uint8_t byte) { return byte != 0; });
+  });
+  return has;
+}
+
+// The types are those of dev_is_mac_header_xmit() in the kernel.
+model::Link LinkOf(const nlmsghdr& message, unsigned short type) {
+  switch (type) {
+    case ARPHRD_ETHER:
+      return model::Link::kEthernet;
+    case ARPHRD_TUNNEL:
+    case ARPHRD_TUNNEL6:
+    case ARPHRD_SIT:
+    case ARPHRD_VOID:
+    case ARPHRD_NONE:
+    case ARPHRD_RAWIP:
+    case ARPHRD_PPP:
+      return model::Link::kBare;
+    case ARPHRD_IPGRE:
+    case ARPHRD_IP6GRE:
+      return HasFarEnd(message) ? model::Link::kBare : model::Link::kOther;
+    default:
+      return model::Link::kOther;
+  }
+}
+
 void TakeLink(const nlmsghdr& message, DevicesByIndex& devices) {
   if (message.nlmsg_type != RTM_NEWLINK) return;
   const auto* link = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
   const auto ifindex = static_cast<std::uint32_t>(link->ifi_index);
   std::uint32_t below = 0;
-  model::Device device{.ifindex = ifindex};
+  model::Device device{.ifindex = ifindex, .link = LinkOf(message, link->ifi_type)};
   ForEachAttr(message, sizeof(ifinfomsg), [&](const nlattr* attr) {
     switch (mnl_attr_get_type(attr)) {
       case IFLA_IFNAME:

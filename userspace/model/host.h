@@ -22,22 +22,30 @@ struct DeviceAddress {
   bool link_scope = false;  // scope link or host: never a masquerade source for global traffic
 };
 
+// What precedes the IP header on a device.
+enum class Link {
+  kEthernet,
+  kBare,   // nothing: tun, ipip, wireguard
+  kOther,  // what natrix does not read: InfiniBand's, or GRE's that is written per packet
+};
+
 struct Device {
   std::uint32_t ifindex = 0;
   std::string name;
   std::vector<DeviceAddress> addresses;  // in the kernel's order
   std::uint32_t mtu = 0;                 // the smaller of its own and that of its IPv6
-  std::string kind;                      // rtnetlink's: "veth"; empty: a real device
-  std::string qdisc;                     // at its root: "noqueue"
-  std::uint32_t master = 0;              // ifindex of the device it is a port of
-  std::string port_of;                   // that one's kind
-  std::string master_name;               // and name
-  bool peer_elsewhere = false;           // its other end is in another network namespace
-  bool needs_metadata = false;           // a tunnel whose destination comes with the packet
-  std::array<std::uint8_t, 6> mac{};     // all 0: no Ethernet device
-  std::uint32_t vlan_of = 0;             // a VLAN device: the ifindex of the one below
-  bool has_vlans = false;                // VLAN devices are above it
-  std::uint64_t xdp_features = 0;  // enum netdev_xdp_act; 0: none, or the kernel does not tell
+  Link link = Link::kEthernet;
+  std::string kind;                   // rtnetlink's: "veth"; empty: a real device
+  std::string qdisc;                  // at its root: "noqueue"
+  std::uint32_t master = 0;           // ifindex of the device it is a port of
+  std::string port_of;                // that one's kind
+  std::string master_name;            // and name
+  bool peer_elsewhere = false;        // its other end is in another network namespace
+  bool needs_metadata = false;        // a tunnel whose destination comes with the packet
+  std::array<std::uint8_t, 6> mac{};  // all 0: no Ethernet device
+  std::uint32_t vlan_of = 0;          // a VLAN device: the ifindex of the one below
+  bool has_vlans = false;             // VLAN devices are above it
+  std::uint64_t xdp_features = 0;     // enum netdev_xdp_act; 0: none, or the kernel does not tell
 };
 
 struct Host {
