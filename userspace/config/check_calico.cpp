@@ -106,7 +106,7 @@ void CheckMetadata(const Decoded& decoded, Diagnostics& diagnostics) {
   if (!metadata) return;
   const Span where = decoded.places.calico.metadata;
   const Address& to = metadata->address;
-  if (to.family() != Family::kIpv4 || to.IsUnspecified() || to.IsMulticast())
+  if (to.family() != Family::kIpv4)
     diagnostics.Error(where, fmt::format("{} serves no metadata", to.ToString()),
                       "write the IPv4 address of a host: who asks has one, too");
   const Address called = Address::Parse(model::kMetadataAddress).value();
