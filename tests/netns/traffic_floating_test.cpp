@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/netns/traffic_calls.h"
+#include "tests/oracle/engine.h"
 #include "tests/oracle/rules.h"
 #include "tests/support/network.h"
 
@@ -84,6 +85,8 @@ TEST_P(FloatingIpCalls, AreNobodysWithoutSocketLb) {
 
 // How a process learns the address that it would call from: nothing is sent.
 TEST_P(FloatingIpCalls, AtPort0AreNotTranslated) {
+  support::Ip(node_.node(), fmt::format("route add {}/{} dev ovn0 src {}\n", cast().pod1,
+                                        v6() ? 128 : 32, cast().join));
   StartWith("");
   const UniqueFd client = OpenUdp(node_.node(), any());
   ASSERT_TRUE(ConnectUdp(client.get(), Floating(0)));

@@ -62,6 +62,7 @@ TEST(ConfigCalico, MetadataIsWhereFelixHasItUnlessItIsLeftOut) {
   ASSERT_TRUE(loaded) << loaded.Render();
   EXPECT_EQ(loaded.config->calico->metadata.value().ToString(), "127.0.0.1:8775");
   EXPECT_FALSE(LoadText("t.yaml", Calico("")).config->calico->metadata);
+  EXPECT_TRUE(LoadText("t.yaml", Calico("metadata: {address: 127.0.0.5}")));
 }
 
 TEST(ConfigCalico, PortsOfTheRangeAreWrittenInThreeWays) {
@@ -181,8 +182,13 @@ const std::vector<Broken> kBroken = {
     {"MetadataAtAnyAddress",
      Calico("metadata: {address: 0.0.0.0}"),
      {"3:30 0.0.0.0 is the unspecified address"}},
+    {"MetadataAtLocalhostOfIpv6",
+     Calico("metadata: {address: \"::1\"}"),
+     {"3:30 ::1 serves no metadata"}},
     {"MetadataAtPort0", Calico("metadata: {port: 0}"), {"3:27 0 is too small"}},
-    {"MetadataIsAnAddress", Calico("metadata: none"), {"3:20 \"calico.metadata\" must be a mapping"}},
+    {"MetadataIsAnAddress",
+     Calico("metadata: none"),
+     {"3:20 \"calico.metadata\" must be a mapping"}},
     {"MetadataIsAFloatingIp",
      Calico("metadata: {}") + "floatingIPs: [{external: 169.254.169.254, internal: 10.0.0.1}]\n",
      {"4:26 169.254.169.254 is where metadata is called"},
