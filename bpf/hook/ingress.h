@@ -88,12 +88,11 @@ NX_GLOBAL int ingress_undecided(const struct nx_pkt *pkt,
 }
 
 /* The destination of a new flow, where natrix gives it another: a packet that
- * was passed on, or NX_CONTINUE.
+ * was passed on, or NX_CONTINUE.  `may_ask`: for masquerade.
  */
-static __always_inline enum nx_verdict ingress_dnat(struct __sk_buff *skb,
-						    struct nx_pkt *pkt,
-						    struct nx_flow *flow,
-						    enum nx_reason why)
+static __always_inline enum nx_verdict
+ingress_dnat(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_flow *flow,
+	     enum nx_reason why, bool may_ask)
 {
 	enum nx_verdict v;
 
@@ -102,7 +101,7 @@ static __always_inline enum nx_verdict ingress_dnat(struct __sk_buff *skb,
 				       pkt->reason == NX_R_CLASH ?
 			       NX_DROP :
 			       NX_CONTINUE;
-	if (why != NX_R_FIP_DNAT)
+	if (may_ask)
 		ingress_ask(skb, pkt, flow);
 	v = ingress_known(skb, pkt, flow);
 	if (v == NX_PASS)
@@ -288,7 +287,8 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 				    pkt->tuple.dport) ?
 			       nx_drop(pkt, NX_R_SOURCE_RANGE) :
 			       ingress_late(skb, pkt, from);
-	v = ingress_dnat(skb, pkt, stage_dnat(pkt, to), NX_R_FIP_DNAT);
+	flow = stage_dnat(pkt, to);
+	v = ingress_dnat(skb, pkt, flow, pkt->reason, false);
 	if (v != NX_CONTINUE)
 		return v;
 	pkt->reason = NX_R_NOT_OURS;
@@ -297,7 +297,7 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	accepted = stage_kube(skb, pkt, from);
 	handoff_marked(skb, pkt, mark);
 	flow = accepted ? NULL : stage_service(skb, pkt, from);
-	v = ingress_dnat(skb, pkt, flow, pkt->reason);
+	v = ingress_dnat(skb, pkt, flow, pkt->reason, true);
 	if (v == NX_CONTINUE &&
 	    stage_ranges(pkt, pkt->side, &pkt->tuple.dst, pkt->tuple.dport))
 		return nx_drop(pkt, NX_R_SOURCE_RANGE);

@@ -63,29 +63,38 @@ static __always_inline void call_put6(struct bpf_sock_addr *ctx,
 	ctx->user_port = call->port;
 }
 
-/* TCP of the node's own, before it is known whether it calls a Service: mangle
- * comes before nat, and sees what was called.  A frame of its own, since those
+/* TCP of the node's own: mangle comes before nat, and sees what was called;
+ * filter behind it, and sees whom that became.  Frames of their own, since those
  * of stage_call() need room.
  */
+static __noinline void connect_steer(struct bpf_sock_addr *ctx,
+				     const struct nx_call *call)
+{
+	struct nx_addr to = call->to;
+
+	stage_steer(ctx, &to);
+}
+
 static __noinline bool connect_is_refused(struct bpf_sock_addr *ctx,
 					  const struct nx_call *call)
 {
 	struct nx_addr to = call->to;
 
-	if (stage_refuse(ctx, &to))
-		return true;
-	stage_steer(ctx, &to);
-	return false;
+	return stage_refuse(ctx, &to, call->port);
 }
 
 static __always_inline int connect_to(struct bpf_sock_addr *ctx,
 				      struct nx_call *call)
 {
-	if (ctx->type == NX_SOCK_STREAM && ctx->protocol == IPPROTO_TCP &&
-	    bpf_get_netns_cookie(ctx) == nx_netns_cookie &&
-	    connect_is_refused(ctx, call))
+	bool nodes = ctx->type == NX_SOCK_STREAM &&
+		     ctx->protocol == IPPROTO_TCP &&
+		     bpf_get_netns_cookie(ctx) == nx_netns_cookie;
+
+	if (nodes)
+		connect_steer(ctx, call);
+	if (!stage_call(ctx, call) || (nodes && connect_is_refused(ctx, call)))
 		return NX_SOCKET_REFUSE;
-	return stage_call(ctx, call) ? NX_SOCKET_ALLOW : NX_SOCKET_REFUSE;
+	return NX_SOCKET_ALLOW;
 }
 
 static __always_inline int connect4(struct bpf_sock_addr *ctx)

@@ -25,7 +25,7 @@ static __noinline struct nx_flow *dnat_claim(struct nx_pkt *pkt,
 	struct nx_tuple other;
 	struct nx_flow half;
 
-	if (bpf_map_lookup_elem(&nx_local, &dst))
+	if (is_loopback(&dst, pkt->v6) || bpf_map_lookup_elem(&nx_local, &dst))
 		entry->flags = 0;
 	else
 		entry->flags |= NX_FLOW_UNDECIDED;

@@ -6,17 +6,19 @@
 
 #include "bpf/lib/call.h"
 #include "bpf/lib/choice.h"
+#include "bpf/lib/fip.h"
 
 /* A process calls a Service: its socket calls an endpoint instead, and hears
- * it by the Service's address.  Stands for KUBE-SERVICES in nat OUTPUT, and
- * for what filter OUTPUT and INPUT refuse (facts/kube-proxy-calico.md 1.1).
+ * it by the Service's address.  So with a floating IP and its pod.  Stands for
+ * cali-fip-dnat and KUBE-SERVICES in nat OUTPUT, and for what filter OUTPUT
+ * and INPUT refuse (facts/kube-proxy-calico.md 1.1, 2.1).
  * Before the kernel routes: the source address is the one that the way to the
  * endpoint has, and nothing is masqueraded (docs/adr/0011).
  *
  *   reads    ctx: the address and port called, the protocol, the namespace
  *   writes   ctx: the endpoint's; what connect(2) or sendto(2) returns
- *   maps     nx_config, nx_service, nx_backend, nx_local (lookup), nx_affinity,
- *            nx_socket, nx_peer (lookup, update), nx_count
+ *   maps     nx_config, nx_fip, nx_service, nx_backend, nx_local (lookup),
+ *            nx_affinity, nx_socket, nx_peer (lookup, update), nx_count
  *   returns  false when it is refused
  *
  * Concurrent: the kernel holds the socket's lock.  These hooks may be
@@ -125,8 +127,27 @@ static __always_inline int call_unserved(const struct nx_addr *to, bool v6,
 					      NX_R_NO_ENDPOINT;
 }
 
+/* cali-OUTPUT, which stands before everybody else's chains: whether a floating
+ * IP is called.  Gives the call its pod, at the same port.  Port 0 is nobody's:
+ * a socket is connected to it to learn its own address (RFC 6724).
+ */
+NX_GLOBAL int call_floating(struct nx_call *call)
+{
+	struct nx_addr called, pod;
+
+	if (!call || !call->port)
+		return 0;
+	called = call->to;
+	if (!fip_to(call->generation & 1, &called, NX_FIP_EXTERNAL, &pod))
+		return 0;
+	call->endpoint.addr = pod;
+	call->endpoint.port = call->port;
+	return 1;
+}
+
 /* Gives the call an endpoint, the one that it had if that is listed still:
- * enum nx_reason, as service_choose() has it for a source of the node's own.
+ * enum nx_reason, as service_choose() has it for a source of the node's own;
+ * NX_R_FIP_DNAT when it has a floating IP's pod.
  */
 NX_GLOBAL int call_choose(struct nx_call *call)
 {
@@ -146,6 +167,9 @@ NX_GLOBAL int call_choose(struct nx_call *call)
 	config = config_of(pkt.side);
 	if (!config)
 		return NX_R_NOT_OURS;
+	/* A pod's call is ingress', which knows a pod that calls itself. */
+	if (config->calico.floating_ips && call_floating(call))
+		return call->node ? NX_R_FIP_DNAT : NX_R_NOT_OURS;
 	call_client(&pkt.tuple.src, call->netns);
 	pkt.tuple.dst = call->to;
 	pkt.tuple.dport = call->port;
@@ -221,7 +245,7 @@ static __always_inline bool stage_call(struct bpf_sock_addr *ctx,
 		call_forget(ctx, call);
 		return true;
 	}
-	if (why != NX_R_SERVICE)
+	if (why != NX_R_SERVICE && why != NX_R_FIP_DNAT)
 		return call_refuse(why);
 	if (call->datagram ? call_remember(call) : peer_remember(ctx, call))
 		return call_refuse(NX_R_NO_ROOM);

@@ -12,19 +12,19 @@
  * Service has (filter OUTPUT: the same rule as in INPUT, see stage/reject.h).
  * The process is told at once what the ICMP error would have told it.
  *
- *   reads    ctx: the address and port called, the socket's mark
+ *   reads    the address and port called, as nat leaves them; the socket's mark
  *   writes   what connect(2) returns: ECONNREFUSED
  *   maps     nx_config, nx_net, nx_local, nx_ports_left or nx_ports_right
  *   returns  true when it is refused
  */
 static __always_inline bool stage_refuse(struct bpf_sock_addr *ctx,
-					 const struct nx_addr *to)
+					 const struct nx_addr *to, __be16 port)
 {
 	struct nx_tuple t = { .dst = *to, .proto = NX_L4_TCP };
 	__u32 side = config_side(), mark = 0;
 	struct nx_config *config = config_of(side);
 
-	t.dport = (__be16)ctx->user_port;
+	t.dport = port;
 	if (!config || !is_refused(side, config, &t))
 		return false;
 	if (!socket_mark(ctx, &mark) && mark & config->mark_masquerade)

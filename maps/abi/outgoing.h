@@ -12,8 +12,8 @@ struct nx_port_span {
 };
 NX_ABI_SIZE(nx_port_span, 4);
 
-/* Calico's cali-nat-outgoing and the tunnels of cali-POSTROUTING:
- * nx_config.calico.  Which addresses are asked for is in nx_net, which devices
+/* Calico's cali-nat-outgoing, the tunnels of cali-POSTROUTING, and whether
+ * there are floating IPs: nx_config.calico.  Which addresses are asked for is in nx_net, which devices
  * in nx_device.
  */
 struct nx_calico {
@@ -23,7 +23,8 @@ struct nx_calico {
 	struct nx_port_span tunnel_ports; /* of UDP, beside the VXLAN port */
 	__u8 present;			  /* 1: Calico's sets are there */
 	__u8 tunnels;			  /* 1: there may be tunnels */
-	__u8 pad[2];
+	__u8 floating_ips;		  /* 1: nx_fip has external ones */
+	__u8 pad;
 };
 NX_ABI_SIZE(nx_calico, 44);
 NX_ABI_FIELD(nx_calico, ports, 32);

@@ -101,7 +101,9 @@
 	X(NX_R_ISOLATED, 62, DROP,                                             \
 	  "Docker: from one of its bridges to another")                        \
 	X(NX_R_UNPUBLISHED, 63, DROP,                                          \
-	  "Docker: into a bridge from elsewhere, to no published port")
+	  "Docker: into a bridge from elsewhere, to no published port")        \
+	X(NX_R_METADATA, 64, TRANSLATE,                                        \
+	  "OpenStack's metadata service, to who serves it")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,

@@ -29,8 +29,9 @@ struct nx_net {
 	__u32 masq_ipam_pools : 1;  /* cali40masq-ipam-pools */
 	__u32 network_ip_pools : 1; /* cali40network-ip-pools */
 	__u32 all_hosts_net : 1;    /* cali40all-hosts-net, if it is asked */
-	__u32 guarded : 1; /* a container's: only its bridge may send to it */
-	__u32 unused : 11;
+	__u32 guarded : 1;  /* a container's: only its bridge may send to it */
+	__u32 metadata : 1; /* 169.254.169.254, if Calico has its DNAT */
+	__u32 unused : 10;
 	__u32 subnet; /* key of nx_subnet; 0: in no subnet of the node's */
 };
 NX_ABI_SIZE(nx_net, 8);
@@ -98,17 +99,20 @@ struct nx_set_member {
 };
 NX_ABI_SIZE(nx_set_member, 4);
 
-/* How many prefixes nx_net and nx_set hold, and entries nx_fip. */
+/* How many prefixes nx_net and nx_set hold, and entries nx_fip: two of a
+ * floating IP, one of the metadata service.
+ */
 #define NX_MAX_PREFIXES 65536
 #define NX_MAX_SET_MEMBERS 262144
-#define NX_MAX_FIP 16384
+#define NX_MAX_FIP 16385
 
-/* Floating IPs (Calico's cali-fip-dnat and cali-fip-snat): maps `nx_fip_left`
- * and `nx_fip_right`, hashes.
+/* Floating IPs (Calico's cali-fip-dnat and cali-fip-snat), and where OpenStack's
+ * metadata is (cali-PREROUTING): maps `nx_fip_left` and `nx_fip_right`, hashes.
  */
 enum nx_fip_side {
 	NX_FIP_EXTERNAL, /* external -> internal */
 	NX_FIP_INTERNAL, /* internal -> external, for a pod that calls itself */
+	NX_FIP_METADATA, /* 169.254.169.254, TCP port 80 -> who serves it */
 } __attribute__((packed));
 
 struct nx_fip_key {
@@ -120,5 +124,7 @@ NX_ABI_SIZE(nx_fip_key, 20);
 
 struct nx_fip {
 	struct nx_addr addr;
+	__be16 port; /* 0: the one that was called */
+	__u8 pad[2];
 };
-NX_ABI_SIZE(nx_fip, 16);
+NX_ABI_SIZE(nx_fip, 20);

@@ -132,6 +132,61 @@ TEST_P(FloatingIp, DoesNotMasqueradeThePodsOwnFlowsToIt) {
   EXPECT_EQ(out.src(), cast().node) << "cali-fip-snat is for the hairpin only";
 }
 
+// cali-PREROUTING's own rule, of IPv4.
+class Metadata : public FloatingIp {
+ protected:
+  void ServedBy(const char* address) {
+    config.calico.emplace().metadata =
+        model::Endpoint{model::Address::Parse(address).value(), 8775};
+    Apply();
+  }
+  PacketSpec Asks(const char* pod) const {
+    PacketSpec spec = Tcp(pod, model::kMetadataAddress);
+    spec.dport = 80;
+    return spec;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, Metadata, testing::Values(0), FamilyName);
+
+TEST_P(Metadata, GoesToItsServerAndItsAnswersComeFromWhereItWasCalled) {
+  ServedBy(cast().web);
+  const PacketSpec spec = Asks(cast().kept_pod);
+  const Outcome routed = Run(Hook::kPodIn, spec);
+  EXPECT_THAT(routed, PassedFor(NX_R_METADATA));
+  EXPECT_EQ(routed.dst(), cast().web);
+  EXPECT_EQ(routed.dport(), 8775);
+  const Outcome back = Through(Hook::kUplinkIn, Answer(Run(Hook::kOut, routed.frame), spec));
+  EXPECT_EQ(back.src(), model::kMetadataAddress);
+  EXPECT_EQ(back.sport(), 80);
+}
+
+// Egress decides about nothing that goes to the node itself.
+TEST_P(Metadata, AtALoopbackAddressIsDecidedAtOnce) {
+  for (const char* address : {"127.0.0.1", "127.3.2.1"}) {
+    Forget();
+    ServedBy(address);
+    const PacketSpec spec = Asks(cast().pod);
+    EXPECT_THAT(Run(Hook::kPodIn, spec), PassedFor(NX_R_METADATA));
+    const auto flow = Embryo(TupleOf(support::Build(spec, kMacs).at(0)));
+    ASSERT_TRUE(flow);
+    EXPECT_EQ(flow->flags, 0) << address;
+    EXPECT_EQ(flow->why, NX_R_METADATA);
+  }
+}
+
+TEST_P(Metadata, IsTcpToPort80AndNothingElse) {
+  ServedBy(cast().web);
+  PacketSpec other = Asks(cast().pod);
+  other.dport = 8775;
+  PacketSpec udp = Udp(cast().pod, model::kMetadataAddress);
+  udp.dport = 80;
+  for (const PacketSpec& spec : {other, udp, Echo(cast().pod, model::kMetadataAddress)})
+    EXPECT_EQ(Run(Hook::kPodIn, spec).dst(), model::kMetadataAddress);
+  config.calico->metadata.reset();
+  Apply();
+  EXPECT_EQ(Run(Hook::kPodIn, Asks(cast().pod)).dst(), model::kMetadataAddress);
+}
+
 TEST_P(FloatingIp, WithoutOneNothingIsTranslated) {
   config.floating_ips.clear();
   Apply();

@@ -39,9 +39,18 @@ class Rules {
     for (const char* hook : {"PREROUTING", "OUTPUT", "POSTROUTING"})
       Add(hook, fmt::format("-j cali-{}", hook));
     Add("cali-PREROUTING", "-j cali-fip-dnat");
+    AddMetadata();
     Add("cali-OUTPUT", "-j cali-fip-dnat");
     Add("cali-POSTROUTING", "-j cali-fip-snat");
     Add("cali-POSTROUTING", "-j cali-nat-outgoing");
+  }
+
+  // StaticNATPreroutingChains with OpenStackMetadataIP: not in OUTPUT, nor of IPv6.
+  void AddMetadata() {
+    if (family_ != Family::kIpv4 || !config_.calico || !config_.calico->metadata) return;
+    Add("cali-PREROUTING", fmt::format("-p tcp --dport 80 -d 169.254.169.254/32 -j DNAT "
+                                       "--to-destination {}",
+                                       config_.calico->metadata->ToString()));
   }
 
   void AddFloatingIps() {

@@ -82,6 +82,24 @@ void AddTunnels(Dice& dice, Calico& calico) {
   calico.vxlan_port = dice.Chance(70) ? 4789 : 8472;
 }
 
+// Served outside, on another node, or by nobody on this one.
+void AddMetadata(Dice& dice, Calico& calico) {
+  if (!dice.Chance(35)) return;
+  const Cast& cast = CastOf(Family::kIpv4);
+  static const std::vector<std::uint16_t> kPorts{8775, 80};
+  calico.metadata = model::Endpoint{
+      AddressOf(dice.Pick(std::vector{cast.other_node, cast.web, cast.node})), dice.Pick(kPorts)};
+}
+
+// Mostly what its rule is about.
+Call MetadataCall(Dice& dice) {
+  Call call = CallOfAnyPod(dice, Family::kIpv4);
+  call.dst = model::kMetadataAddress;
+  if (dice.Chance(85)) call.protocol = support::kTcp;
+  if (dice.Chance(85)) call.dport = 80;
+  return call;
+}
+
 void AddFloatingIps(Dice& dice, Config& config) {
   for (const Family family : kFamilies)
     if (dice.Chance(60))
@@ -115,11 +133,14 @@ Config GenerateCalico(Dice& dice) {
     if (dice.Chance(35)) calico.nat_address.push_back(AddressOf(CastOf(family).egress));
   static const std::vector<std::string> kFilters{kUplink, kPodDevice, "eth+", "o+", "eth1"};
   if (dice.Chance(30)) calico.interface_filter = dice.Pick(kFilters);
+  AddMetadata(dice, calico);
   return config;
 }
 
 Call GenerateCalicoCall(Dice& dice, Family family, const Config& config) {
   const Cast& cast = CastOf(family);
+  if (family == Family::kIpv4 && config.calico->metadata && dice.Chance(30))
+    return MetadataCall(dice);
   switch (dice.Weighted({35, 50, 15})) {
     case 0:
       return GenerateCall(dice, family, config, Scope::kBasic);

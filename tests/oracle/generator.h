@@ -19,7 +19,8 @@
 //   an
 //     exchange: conntrack calls them invalid and lets them pass untranslated.  The suite
 //     kube-ovn-wild has them;
-//   - a process of the node that calls a floating IP: natrix translates destinations at ingress.
+//   - a process of the node that calls a floating IP: natrix translates that in its socket, which
+//     what is sent here has none of (floating_calls_test.cpp).
 namespace natrix::oracle {
 
 // kBasic: subnets, services, other nodes and floating IPs.  kWhole: NAT policies, gateways with
@@ -64,8 +65,8 @@ Call GenerateProxiedCall(Dice& dice, Family family, const model::Config& config)
 // filter beside Services: there iptables drops a first packet's repetition, which has no mark.
 model::Config GenerateHostPorts(Dice& dice);
 Call GenerateHostPortCall(Dice& dice, Family family, const model::Config& config);
-// Calico's pools and floating IPs, which Felix' rules do on the left and natrix on the right: the
-// suite calico, with calls that GenerateCall makes and some that are more to the point.
+// Calico's pools, floating IPs and metadata, which Felix' rules do on the left and natrix on the
+// right: the suite calico, with calls that GenerateCall makes and some that are more to the point.
 model::Config GenerateCalico(Dice& dice);
 Call GenerateCalicoCall(Dice& dice, Family family, const model::Config& config);
 // kube-proxy's sets of IPVS mode, all of them, and calls that meet them.  IPVS itself is not there.

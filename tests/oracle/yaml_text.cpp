@@ -263,6 +263,9 @@ std::string CalicoText(const model::Calico& calico) {
   if (!calico.tunnels.empty())
     text += fmt::format("  tunnels: {}\n", YamlList(calico.tunnels, same));
   if (calico.vxlan_port) text += fmt::format("  vxlanPort: {}\n", *calico.vxlan_port);
+  if (calico.metadata)
+    text += fmt::format("  metadata: {{address: {}, port: {}}}\n",
+                        calico.metadata->address.ToString(), calico.metadata->port);
   return text;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 
 #include <string>
@@ -116,6 +117,35 @@ TEST(CompileCalico, ScalarsAreThoseOfFelix) {
   EXPECT_EQ(calico.present, 1);
   EXPECT_EQ(calico.tunnels, 0);
   EXPECT_EQ(Compile(model::Config(), Host()).config.calico.present, 0);
+}
+
+TEST(CompileCalico, MetadataIsAnEntryOfTheFloatingIps) {
+  model::Config config = Config();
+  config.calico->metadata = model::Endpoint{Addr("127.0.0.1"), 8775};
+  const Wanted wanted = Compile(config, Host());
+  ASSERT_EQ(wanted.fip.size(), 1U);
+  const auto& [key, value] = *wanted.fip.begin();
+  EXPECT_EQ(Address{key.addr}, Addr("169.254.169.254"));
+  EXPECT_EQ(key.side, NX_FIP_METADATA);
+  EXPECT_EQ(Address{value.addr}, Addr("127.0.0.1"));
+  EXPECT_EQ(value.port, htons(8775));
+  ASSERT_EQ(wanted.net.size(), 1U);
+  EXPECT_EQ(wanted.net.begin()->second.metadata, 1U);
+  EXPECT_EQ(wanted.net.begin()->second.floating_ip, 0U);
+  EXPECT_EQ(wanted.config.calico.floating_ips, 0);
+  EXPECT_EQ(wanted.config.sockets, NX_SOCKETS_NONE) << "cali-OUTPUT has no such rule";
+}
+
+TEST(CompileCalico, FloatingIpsAreForProcessesToo) {
+  model::Config config;
+  config.floating_ips = {{Addr("172.18.0.50"), Addr("10.16.0.10")}};
+  const Wanted wanted = Compile(config, Host());
+  EXPECT_EQ(wanted.config.calico.floating_ips, 1);
+  EXPECT_EQ(wanted.config.calico.present, 0);
+  EXPECT_EQ(wanted.config.sockets, NX_SOCKETS_NODE);
+  for (const auto& [key, value] : wanted.fip) EXPECT_EQ(value.port, 0) << "whichever was called";
+  config.kube_proxy.socket_lb = model::SocketLb::kOff;
+  EXPECT_EQ(Compile(config, Host()).config.sockets, NX_SOCKETS_NONE);
 }
 
 TEST(CompileCalico, UdpIntoATunnelHasTheWiderSideOfTheVxlanPort) {

@@ -33,6 +33,7 @@ calico:
   natOutgoingInterfaceFilter: eth+
   tunnels: [vxlan.calico]
   vxlanPort: 4789
+  metadata: {address: 172.18.0.4, port: 8776}
 )");
   ASSERT_TRUE(loaded) << loaded.Render();
   EXPECT_THAT(loaded.warnings, IsEmpty());
@@ -53,6 +54,15 @@ calico:
   EXPECT_EQ(calico.interface_filter, "eth+");
   EXPECT_THAT(calico.tunnels, ElementsAre("vxlan.calico"));
   EXPECT_EQ(calico.vxlan_port, 4789);
+  EXPECT_EQ(calico.metadata.value().ToString(), "172.18.0.4:8776");
+}
+
+TEST(ConfigCalico, MetadataIsWhereFelixHasItUnlessItIsLeftOut) {
+  const Loaded loaded = LoadText("t.yaml", Calico("metadata: {}"));
+  ASSERT_TRUE(loaded) << loaded.Render();
+  EXPECT_EQ(loaded.config->calico->metadata.value().ToString(), "127.0.0.1:8775");
+  EXPECT_FALSE(LoadText("t.yaml", Calico("")).config->calico->metadata);
+  EXPECT_TRUE(LoadText("t.yaml", Calico("metadata: {address: 127.0.0.5}")));
 }
 
 TEST(ConfigCalico, TunnelsAreOfAnyKind) {
@@ -171,6 +181,24 @@ const std::vector<Broken> kBroken = {
     {"TunnelIsAPattern", Calico("tunnels: [\"vxlan*\"]"), {"3:20 \"vxlan*\" is a pattern"}},
     {"TunnelTwice", Calico("tunnels: [ovn0, ovn0]"), {"3:26 \"ovn0\" is written twice"}},
     {"VxlanPort0", Calico("vxlanPort: 0"), {"3:21 0 is too small"}},
+    {"MetadataOfIpv6",
+     Calico("metadata: {address: \"fd00::4\"}"),
+     {"3:30 fd00::4 serves no metadata"},
+     "write the IPv4 address of a host: who asks has one, too"},
+    {"MetadataAtAnyAddress",
+     Calico("metadata: {address: 0.0.0.0}"),
+     {"3:30 0.0.0.0 is the unspecified address"}},
+    {"MetadataAtLocalhostOfIpv6",
+     Calico("metadata: {address: \"::1\"}"),
+     {"3:30 ::1 serves no metadata"}},
+    {"MetadataAtPort0", Calico("metadata: {port: 0}"), {"3:27 0 is too small"}},
+    {"MetadataIsAnAddress",
+     Calico("metadata: none"),
+     {"3:20 \"calico.metadata\" must be a mapping"}},
+    {"MetadataIsAFloatingIp",
+     Calico("metadata: {}") + "floatingIPs: [{external: 169.254.169.254, internal: 10.0.0.1}]\n",
+     {"4:26 169.254.169.254 is where metadata is called"},
+     "a floating IP would have all of it: leave out one of the two"},
     {"UnknownWord",
      Calico("ippools: []"),
      {"3:10 unknown key \"ippools\" in \"calico\""},

@@ -46,6 +46,7 @@ TEST(Reference, EveryWordIsDocumented) {
                            "floatingIPs[]",
                            "calico",
                            "calico.ipPools[]",
+                           "calico.metadata",
                            "marks",
                            "masquerade",
                            "flows",

@@ -42,7 +42,7 @@ GOOD = {
                             "allowedUses": ["Workload", "Tunnel"]}],
                "natOutgoingExclusions": "IPPoolsAndHostIPs", "hosts": ["172.18.0.4"], "natPortRange": "32768:65535",
                "natOutgoingAddress": "172.18.0.70,fd00::70", "natOutgoingInterfaceFilter": "eth+",
-               "tunnels": ["vxlan.calico"], "vxlanPort": 4789},
+               "tunnels": ["vxlan.calico"], "vxlanPort": 4789, "metadata": {"address": "127.0.0.1", "port": 8775}},
     "timeouts": {"udp": "1h30m", "tcpEstablished": "5d"},
 }
 
@@ -104,6 +104,8 @@ BAD = [
     (["calico", "natOutgoingAddress"], ["172.18.0.70"]),
     (["calico", "natOutgoingInterfaceFilter"], "eth*"),
     (["calico", "vxlanPort"], 0),
+    (["calico", "metadata"], "none"),
+    (["calico", "metadata", "port"], 65536),
 ]
 
 

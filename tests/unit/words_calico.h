@@ -23,6 +23,7 @@ inline std::string ShowCalico(const model::Calico& c) {
     out += "|";
   }
   if (c.port_range) out += fmt::format("{}-{}", c.port_range->first, c.port_range->last);
+  if (c.metadata) out += "|" + c.metadata->ToString();
   return out + fmt::format("|{}", fmt::join(c.tunnels, ","));
 }
 
@@ -33,6 +34,8 @@ inline bool IsCalicoWord(const Key& key) { return key.path.starts_with("calico."
 inline std::string WithCalicoWord(const Key& key, const std::string& value) {
   const std::string node = "node: {uplinks: [eth0], podDevices: [ovn0, \"*.calico\"]}\n";
   const std::string word = value.empty() ? "" : fmt::format("{}: {}", key.name(), value);
+  if (key.parent() == "calico.metadata")
+    return node + fmt::format("calico: {{metadata: {{{}}}}}\n", word);
   if (key.parent() != "calico.ipPools[]") return node + fmt::format("calico: {{{}}}\n", word);
   std::string pool = word;
   for (const auto& [name, other] : {std::pair("name", "zz"), std::pair("cidr", "10.99.0.0/16")})

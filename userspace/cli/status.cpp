@@ -19,6 +19,7 @@
 #include "userspace/cli/attached.h"
 #include "userspace/cli/command.h"
 #include "userspace/cli/hook_status.h"
+#include "userspace/cli/metadata_status.h"
 #include "userspace/cli/pinned_maps.h"
 #include "userspace/cli/table.h"
 #include "userspace/cli/tproxy_status.h"
@@ -58,10 +59,12 @@ struct NodeStatus {
   std::vector<TableStatus> tables;
   std::vector<Part> processes;  // empty: the configuration translates no calls
   std::optional<TproxyStatus> tproxy;
+  std::optional<Part> metadata;  // who serves OpenStack's
 
   bool degraded() const {
     return !std::ranges::all_of(devices, &DeviceStatus::attached) ||
-           !std::ranges::all_of(processes, &Part::there) || (tproxy && tproxy->degraded());
+           !std::ranges::all_of(processes, &Part::there) || (tproxy && tproxy->degraded()) ||
+           (metadata && !metadata->there);
   }
 };
 
@@ -119,6 +122,16 @@ Result<> AddDevices(PinnedMaps& pins, NodeStatus& status) {
   return done;
 }
 
+Result<> AddMetadata(PinnedMaps& pins, std::uint32_t side, NodeStatus& status) {
+  std::vector<std::string> pod_devices;
+  for (const DeviceStatus& device : status.devices)
+    if (device.role == "pod") pod_devices.push_back(device.name);
+  auto metadata = CollectMetadata(pins, side, pod_devices);
+  if (!metadata) return std::unexpected(std::move(metadata).error());
+  status.metadata = *std::move(metadata);
+  return {};
+}
+
 Result<NodeStatus> Collect(const Context& context) {
   NodeStatus status;
   PinnedMaps pins(context.root);
@@ -155,6 +168,8 @@ Result<NodeStatus> Collect(const Context& context) {
   auto tproxy = CollectTproxy(context.root, pins);
   if (!tproxy) return std::unexpected(std::move(tproxy).error());
   status.tproxy = *std::move(tproxy);
+  if (auto done = AddMetadata(pins, *generation & 1, status); !done)
+    return std::unexpected(done.error());
   return status;
 }
 
@@ -198,7 +213,8 @@ Json ToJson(const NodeStatus& status) {
           {"devices", std::move(devices)},
           {"tables", std::move(tables)},
           {"processes", ToJson(status.processes)},
-          {"tproxy", status.tproxy ? status.tproxy->ToJson() : Json()}};
+          {"tproxy", status.tproxy ? status.tproxy->ToJson() : Json()},
+          {"metadata", status.metadata ? ToJson(std::vector{*status.metadata})[0] : Json()}};
 }
 
 void PrintTables(const NodeStatus& status) {
@@ -228,6 +244,10 @@ void PrintTables(const NodeStatus& status) {
   for (const Part& part : status.processes) processes.Add({part.name, part.state});
   if (!status.processes.empty()) fmt::print("\n{}", processes.Render());
   if (status.tproxy) fmt::print("\n{}", status.tproxy->Render());
+  if (!status.metadata) return;
+  TextTable metadata({{"METADATA"}, {"STATE"}});
+  metadata.Add({status.metadata->name, status.metadata->state});
+  fmt::print("\n{}", metadata.Render());
 }
 
 }  // namespace

@@ -102,6 +102,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.node4 = FirstOf(Family::kIpv4, config.node.addresses);
   scalars.node6 = FirstOf(Family::kIpv6, config.node.addresses);
   if (config.calico) scalars.calico = CalicoScalars(*config.calico);
+  scalars.calico.floating_ips = !config.floating_ips.empty();
   scalars.port_choice = config.masquerade.port_choice;
   scalars.ipvs = config.ipvs.has_value();
   scalars.loop_back = config.ipvs && !config.ipvs->loop_back.empty();
@@ -129,14 +130,20 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
 }
 
 // Two externals of one pod are two entries outside; the pod calling itself leaves with the first
-// one written, as the first matching rule of cali-fip-snat has it.
-Table<nx_fip_key, nx_fip> FloatingIps(const std::vector<model::FloatingIp>& list) {
+// one written, as the first matching rule of cali-fip-snat has it.  And who serves metadata.
+Table<nx_fip_key, nx_fip> FloatingIps(const model::Config& config) {
   Table<nx_fip_key, nx_fip> table;
-  for (const model::FloatingIp& floating : list) {
+  for (const model::FloatingIp& floating : config.floating_ips) {
     table.emplace(nx_fip_key{floating.external.bytes, NX_FIP_EXTERNAL, {}},
-                  nx_fip{floating.internal.bytes});
+                  nx_fip{.addr = floating.internal.bytes, .port = 0, .pad = {}});
     table.emplace(nx_fip_key{floating.internal.bytes, NX_FIP_INTERNAL, {}},
-                  nx_fip{floating.external.bytes});
+                  nx_fip{.addr = floating.external.bytes, .port = 0, .pad = {}});
+  }
+  if (config.calico && config.calico->metadata) {
+    const model::Endpoint& metadata = *config.calico->metadata;
+    table.emplace(
+        nx_fip_key{Address::Parse(model::kMetadataAddress).value().bytes, NX_FIP_METADATA, {}},
+        nx_fip{.addr = metadata.address.bytes, .port = BigEndian(metadata.port), .pad = {}});
   }
   return table;
 }
@@ -252,7 +259,7 @@ Wanted Compile(const model::Config& config, const model::Host& host, const Previ
     wanted.net.emplace(prefix.ToAbi(), net);
   wanted.set.emplace("", std::make_shared<const Table<nx_set_key, nx_set_member>>(
                              SetEntries(OtherSetsOf(config))));
-  wanted.fip = FloatingIps(config.floating_ips);
+  wanted.fip = FloatingIps(config);
   if (config.ipvs) {
     wanted.ports = PortSets(*config.ipvs);
     wanted.loop = LoopBacks(*config.ipvs);

@@ -40,6 +40,7 @@ nx_net Union(nx_net own, nx_net around) {
   own.masq_ipam_pools |= around.masq_ipam_pools;
   own.network_ip_pools |= around.network_ip_pools;
   own.all_hosts_net |= around.all_hosts_net;
+  own.metadata |= around.metadata;
   if (own.subnet == 0) own.subnet = around.subnet;
   return own;
 }
@@ -86,6 +87,10 @@ void AddCalicoNets(const model::Calico& calico, ByPrefix<nx_net>& written) {
     net.network_ip_pools = !pool.load_balancer_only;
     written.emplace_back(pool.cidr.WithoutHostBits(), net);
   }
+  nx_net metadata{};
+  metadata.metadata = 1;
+  if (calico.metadata)
+    written.emplace_back(Prefix::Of(Address::Parse(model::kMetadataAddress).value()), metadata);
   nx_net host{};
   host.all_hosts_net = 1;
   if (!calico.exclude_hosts) return;

@@ -92,6 +92,24 @@ void CheckTunnels(const Decoded& decoded, Diagnostics& diagnostics) {
   }
 }
 
+void CheckMetadata(const Decoded& decoded, Diagnostics& diagnostics) {
+  const auto& metadata = decoded.config.calico->metadata;
+  if (!metadata) return;
+  const Span where = decoded.places.calico.metadata;
+  const Address& to = metadata->address;
+  if (to.family() != Family::kIpv4)
+    diagnostics.Error(where, fmt::format("{} serves no metadata", to.ToString()),
+                      "write the IPv4 address of a host: who asks has one, too");
+  const Address called = Address::Parse(model::kMetadataAddress).value();
+  const auto& floating = decoded.config.floating_ips;
+  if (const auto found = std::ranges::find(floating, called, &model::FloatingIp::external);
+      found != floating.end())
+    diagnostics.Error(
+        decoded.places.floating_ips[static_cast<std::size_t>(found - floating.begin())].external,
+        fmt::format("{} is where metadata is called", model::kMetadataAddress),
+        "a floating IP would have all of it: leave out one of the two");
+}
+
 }  // namespace
 
 void CheckCalico(const Decoded& decoded, Diagnostics& diagnostics) {
@@ -100,6 +118,7 @@ void CheckCalico(const Decoded& decoded, Diagnostics& diagnostics) {
   CheckHosts(decoded, diagnostics);
   CheckNatAddress(decoded, diagnostics);
   CheckTunnels(decoded, diagnostics);
+  CheckMetadata(decoded, diagnostics);
 }
 
 }  // namespace natrix::config

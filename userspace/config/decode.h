@@ -102,6 +102,7 @@ struct Places {
     std::vector<Span> nat_address;
     Span interface_filter;
     std::vector<Span> tunnels;
+    Span metadata;  // its address, else the word
   };
   std::vector<Span> addresses;
   std::vector<Span> pod_cidrs;

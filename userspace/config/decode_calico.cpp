@@ -44,6 +44,24 @@ void DecodeNatAddress(const Mapping& map, model::Calico& calico, Places::Calico&
   }
 }
 
+// An address that one host has, be it this one to itself.
+std::optional<model::Address> ReadServer(const Node& node, const Key& key,
+                                         Diagnostics& diagnostics) {
+  const auto address = model::Address::Parse(node.text);
+  return address && address->IsLoopback() ? address : ReadAddress(node, key, diagnostics);
+}
+
+// Felix' MetadataAddr and MetadataPort, with its defaults.
+void DecodeMetadata(const Mapping& calico_map, model::Calico& calico, Places::Calico& places) {
+  const auto map = calico_map.Sub("metadata");
+  if (!map) return;
+  model::Endpoint& metadata =
+      calico.metadata.emplace(model::Address::Parse("127.0.0.1").value(), std::uint16_t{8775});
+  const Span where = map->Into(metadata.address, "address", ReadServer);
+  places.metadata = where.end != 0 ? where : map->where();
+  map->Into(metadata.port, "port", ReadPort);
+}
+
 }  // namespace
 
 void DecodeCalico(const Mapping& top, Decoded& out) {
@@ -62,6 +80,7 @@ void DecodeCalico(const Mapping& top, Decoded& out) {
       map->Into(calico.interface_filter, "natOutgoingInterfaceFilter", ReadInterface);
   map->IntoList(calico.tunnels, &places.tunnels, "tunnels", ReadDevice);
   map->Into(calico.vxlan_port, "vxlanPort", ReadPort);
+  DecodeMetadata(*map, calico, places);
 }
 
 }  // namespace natrix::config

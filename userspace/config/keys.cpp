@@ -147,7 +147,7 @@ std::vector<Key> WrittenKeys() {
      .example = "[{external: 172.18.0.50, internal: 10.16.0.10}]",
      .text = "Addresses outside that stand for a pod, as Calico's floating IPs do: traffic to "
              "`external` goes to `internal`. A pod that calls itself through its floating IP gets the "
-             "reply from there; other traffic of the pod keeps its source, or is masqueraded."},
+             "reply from there; other traffic of the pod keeps its source, or is masqueraded. What the node's own processes call by TCP and UDP goes to the pod, too (`kubeProxy.socketLB`)."},
     {.path = "floatingIPs[].external", .type = Type::kAddress, .required = true,
      .example = "172.18.0.50", .text = "The address outside. No two floating IPs share one."},
     {.path = "floatingIPs[].internal", .type = Type::kAddress, .required = true,

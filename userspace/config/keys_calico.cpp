@@ -59,6 +59,17 @@ std::vector<Key> CalicoKeys() {
      .text = "The tunnels' UDP port. UDP that is masqueraded into a tunnel then gets a source port on the "
              "wider side of it, as Felix does since it has VXLAN's own rule.",
      .least = 1, .most = 65535},
+    {.path = "calico.metadata", .type = Type::kMap,
+     .text = "OpenStack's metadata, as Felix has it there (`MetadataAddr`, `MetadataPort`): TCP that comes in by a "
+             "device for 169.254.169.254 port 80 goes to who serves it. A floating IP is asked before, Services "
+             "after it. `{}` is the default of both. Left out: there is no such rule, as with `MetadataAddr: none`."},
+    {.path = "calico.metadata.address", .type = Type::kAddress, .fallback = "127.0.0.1",
+     .example = "172.18.0.4",
+     .text = "Who serves it, IPv4. At a loopback address the kernel takes it only where "
+             "`net.ipv4.conf.DEVICE.route_localnet` of the device it came by, or of `all`, is 1, as behind the "
+             "iptables rule; `natrix status` says where it is not."},
+    {.path = "calico.metadata.port", .type = Type::kCount, .fallback = "8775", .example = "8776",
+     .text = "The port there.", .least = 1, .most = 65535},
   };
 }
 // clang-format on

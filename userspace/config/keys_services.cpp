@@ -40,7 +40,7 @@ std::vector<Key> ServiceKeys() {
      .text = "Whether the node's own processes reach NodePorts at 127.0.0.1 (IPv4, while "
              "`nodePortAddresses` names no addresses of that family). From elsewhere nobody does."},
     {.path = "kubeProxy.socketLB", .type = Type::kChoice, .fallback = "node", .example = "all",
-     .text = "Whose calls of Services and host ports are translated where they are made, in the socket: those of the "
+     .text = "Whose calls of Services, host ports and floating IPs are translated where they are made, in the socket: those of the "
              "`node`'s own processes; of `all`, pods too, at ClusterIPs; or `off`, nobody's. A natrix word. What comes "
              "in by a device is translated in any case; what the node itself sends, here only.",
      .choices = {"node", "all", "off"}},

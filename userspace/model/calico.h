@@ -23,6 +23,9 @@ struct IpPool {
   bool load_balancer_only = false;
 };
 
+// OpenStack's metadata service, as instances call it: TCP port 80 there.
+inline constexpr char kMetadataAddress[] = "169.254.169.254";
+
 struct Calico {
   std::vector<IpPool> pools;
   bool exclude_hosts = false;  // natOutgoingExclusions: IPPoolsAndHostIPs
@@ -34,6 +37,8 @@ struct Calico {
   std::vector<std::string> tunnels;
   // UDP that is masqueraded into a tunnel gets a port on the wider side of it.
   std::optional<std::uint16_t> vxlan_port;
+  // Who serves what calls OpenStack's metadata, IPv4; none: there is no such DNAT.
+  std::optional<Endpoint> metadata;
 };
 
 // Whether natOutgoing is for what leaves by this device.  "eth+" is every name that begins so.

@@ -24,7 +24,7 @@ bool AsksForHostPortMark(const Config& config) {
 }
 
 bool TranslatesCalls(const Config& config) {
-  return (!config.services.empty() || HasHostPorts(config)) &&
+  return (!config.services.empty() || HasHostPorts(config) || !config.floating_ips.empty()) &&
          config.kube_proxy.socket_lb != SocketLb::kOff;
 }
 

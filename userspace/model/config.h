@@ -235,7 +235,7 @@ struct Config {
 bool HasHostPorts(const Config& config);
 // Whether one of CNI's asks for masquerade by marks.host_port.
 bool AsksForHostPortMark(const Config& config);
-// Whether calls of Services or host ports are translated where processes make them.
+// Whether calls of Services, host ports or floating IPs are translated where processes make them.
 bool TranslatesCalls(const Config& config);
 
 }  // namespace natrix::model
