@@ -4,7 +4,7 @@
 /* The number of this build's map layout.  Bumped with every change of a struct
  * in maps/abi, of a map's type or of what a field means.
  */
-#define NX_LAYOUT 6
+#define NX_LAYOUT 7
 
 /* Where everything is pinned: maps/<map>, progs/<prog>,
  * links/<device>-<ifindex>-<hook> (bpffs refuses dots: eth0.7 is eth0_7 here),

@@ -101,7 +101,9 @@
 	X(NX_R_ISOLATED, 62, DROP,                                             \
 	  "Docker: from one of its bridges to another")                        \
 	X(NX_R_UNPUBLISHED, 63, DROP,                                          \
-	  "Docker: into a bridge from elsewhere, to no published port")
+	  "Docker: into a bridge from elsewhere, to no published port")        \
+	X(NX_R_INVALID_FORWARD, 64, DROP,                                      \
+	  "to be forwarded, starts no flow and belongs to none")
 
 enum nx_reason {
 #define X(name, value, kind, text) name = value,
