@@ -11,6 +11,7 @@
 #include "bpf/stage/fragment.h"
 #include "bpf/stage/gateway.h"
 #include "bpf/stage/handoff.h"
+#include "bpf/stage/invalid.h"
 #include "bpf/stage/learn.h"
 #include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
@@ -290,6 +291,14 @@ static __always_inline bool egress_passes(struct __sk_buff *skb,
 	return config && !(skb->mark & config_marks(config));
 }
 
+/* KUBE-FORWARD.  What others translate on its way is known to nf_conntrack. */
+static __always_inline bool egress_drops(struct __sk_buff *skb,
+					 const struct nx_pkt *pkt)
+{
+	return handoff_noted(skb, pkt, NX_SIGN_INVALID) &&
+	       stage_invalid_out(skb, pkt);
+}
+
 static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
 						     struct nx_pkt *pkt)
 {
@@ -298,13 +307,13 @@ static __always_inline enum nx_verdict egress_parsed(struct __sk_buff *skb,
 	stage_fragment(pkt);
 	pkt->side = handoff_config_side(skb);
 
+	if (handoff_noted(skb, pkt, NX_SIGN_STRANGER) &&
+	    egress_passes(skb, pkt))
+		return nx_pass(pkt, NX_R_NOT_OURS);
 	slot = handoff_find(skb, pkt);
-	if (slot && skb->tc_index & NX_SIGN_STRANGER) {
-		if (egress_passes(skb, pkt))
-			return nx_pass(pkt, NX_R_NOT_OURS);
-		slot = NULL;
-	}
 	egress_count(skb, pkt, slot);
+	if (egress_drops(skb, pkt))
+		return nx_drop(pkt, NX_R_INVALID_FORWARD);
 	if (!slot || slot->undecided)
 		return egress_slow(skb, pkt);
 	if (slot->epoch)
@@ -327,6 +336,8 @@ static __always_inline enum nx_verdict egress_unparsed(struct __sk_buff *skb,
 	if (pkt->reason != NX_R_NOT_IP && pkt->reason != NX_R_VLAN) {
 		pkt->side = handoff_config_side(skb);
 		pkt->ports_known = 0;
+		if (egress_drops(skb, pkt))
+			return nx_drop(pkt, NX_R_INVALID_FORWARD);
 		refused = stage_forward(skb, pkt);
 		if (refused != NX_R_NONE)
 			return nx_drop(pkt, refused);

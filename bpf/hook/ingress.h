@@ -9,6 +9,7 @@
 #include "bpf/stage/gateway.h"
 #include "bpf/stage/guard.h"
 #include "bpf/stage/handoff.h"
+#include "bpf/stage/invalid.h"
 #include "bpf/stage/local.h"
 #include "bpf/stage/mark.h"
 #include "bpf/stage/parse.h"
@@ -129,7 +130,9 @@ static __always_inline bool asks_port(const struct nx_pkt *pkt,
 	struct nx_config *config = config_of(pkt->side);
 
 	return to.floating_ip || is_services(pkt, to) ||
-	       (config && config->ranges != NX_RANGES_NONE && has_ranges(pkt));
+	       (config &&
+		(config->ranges != NX_RANGES_NONE || config->ipvs_filter) &&
+		has_ranges(pkt));
 }
 
 /* A later fragment whose first one was not seen: nobody knows its ports, but
@@ -163,8 +166,11 @@ ingress_late(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 
 	if (pkt->frag == NX_FRAG_LATER)
 		why = service_ask(skb, pkt, from);
-	if (why == NX_R_NOT_OURS)
+	if (why == NX_R_NOT_OURS) {
+		if (stage_invalid(pkt))
+			handoff_note(skb, pkt, NX_SIGN_INVALID);
 		return nx_pass(pkt, NX_R_INVALID);
+	}
 	return nx_drop(pkt, service_found(why) ? NX_R_HEADLESS : why);
 }
 
@@ -243,8 +249,11 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 			return nx_drop(pkt, NX_R_DIRECT_ACCESS);
 		if (stage_localnet(skb, pkt))
 			return nx_drop(pkt, NX_R_LOCALNET);
-		return pkt->head == NX_HEAD_ELSEWHERE ? ingress_headless(pkt) :
-							v;
+		if (pkt->head == NX_HEAD_ELSEWHERE)
+			return ingress_headless(pkt);
+		if (stage_invalid_header(pkt))
+			handoff_note(skb, pkt, NX_SIGN_INVALID);
+		return v;
 	}
 	stage_fragment(pkt);
 	known = flow_known(pkt, &pkt->tuple);
@@ -271,9 +280,11 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		pkt->side = config_side();
 	if (stage_localnet(skb, pkt))
 		return nx_drop(pkt, NX_R_LOCALNET);
-	if (pkt->error)
+	if (pkt->error) {
+		if (stage_invalid(pkt))
+			handoff_note(skb, pkt, NX_SIGN_INVALID);
 		return nx_pass(pkt, NX_R_ICMP_UNRELATED);
-
+	}
 	handoff_side(skb, pkt);
 	from = net_of(pkt->side, &pkt->tuple.src);
 	to = net_of(pkt->side, &pkt->tuple.dst);
@@ -298,7 +309,7 @@ ingress_nat(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	handoff_marked(skb, pkt, mark);
 	flow = accepted ? NULL : stage_service(skb, pkt, from);
 	v = ingress_dnat(skb, pkt, flow, pkt->reason, true);
-	if (v == NX_CONTINUE &&
+	if (v == NX_CONTINUE && !stage_filter(pkt) &&
 	    stage_ranges(pkt, pkt->side, &pkt->tuple.dst, pkt->tuple.dport))
 		return nx_drop(pkt, NX_R_SOURCE_RANGE);
 	/* Dropped by ingress(), and as new when it is sent again. */

@@ -41,6 +41,14 @@ static __always_inline struct nx_net net_of(__u32 side,
 	return net ? *net : none;
 }
 
+/* FORWARD's first rules are Kube-OVN's: ACCEPT from and to its sets, so that
+ * kube-proxy's and Docker's chains do not see the packet.
+ */
+static __always_inline bool is_accepted(struct nx_net end)
+{
+	return end.subnets || end.services;
+}
+
 static __always_inline bool is_in_no_set(struct nx_net net)
 {
 	__u64 bits;

@@ -43,6 +43,25 @@ static __always_inline long load_destination(struct __sk_buff *skb, bool v6,
 				  &dst->byte[12], 4);
 }
 
+/* Both of its own addresses, zeroed by the caller.  Not 0: it has none. */
+static __always_inline long load_ends(struct __sk_buff *skb, bool v6,
+				      struct nx_addr *src, struct nx_addr *dst)
+{
+	__be32 v4[2] = {};
+
+	if (v6)
+		return bpf_skb_load_bytes(
+			       skb, NX_L3 + offsetof(struct ipv6hdr, saddr),
+			       src, 16) ||
+		       load_destination(skb, v6, dst);
+	if (bpf_skb_load_bytes(skb, NX_L3 + offsetof(struct iphdr, saddr), v4,
+			       sizeof(v4)))
+		return -1;
+	addr_set_v4(src, v4[0]);
+	addr_set_v4(dst, v4[1]);
+	return 0;
+}
+
 /* Requests of ICMP that nf_conntrack tracks, and the request that an answer
  * answers.  Returns the request type, or -1 when `type` is neither.
  */

@@ -90,7 +90,7 @@ NX_GLOBAL int is_out_of_range(const struct nx_pkt *pkt, __u32 side,
 	return !has_range(side, &key);
 }
 
-/* Whether only some may call one of an address' ports. */
+/* Whether not everybody may call every port of an address. */
 NX_GLOBAL int has_ranges(const struct nx_pkt *pkt)
 {
 	struct nx_port_key any = {};
@@ -98,7 +98,35 @@ NX_GLOBAL int has_ranges(const struct nx_pkt *pkt)
 	if (!pkt)
 		return 0;
 	any.addr = pkt->tuple.dst;
-	return !!(sets_of(pkt->side, &any) & NX_IN_LOAD_BALANCER_FW);
+	return !!(sets_of(pkt->side, &any) &
+		  (NX_IN_LOAD_BALANCER_FW | NX_IN_IPVS_IPS));
+}
+
+/* filter KUBE-IPVS-FILTER, of what is NEW to the node itself: whether IPVS has
+ * the address there, and no Service the port.  KUBE-HEALTH-CHECK-NODE-PORT is
+ * of type bitmap:port, which knows the ports of TCP and UDP and tells them not
+ * apart.
+ */
+NX_GLOBAL int is_filtered(const struct nx_tuple *t, __u32 side)
+{
+	struct nx_port_key key = {};
+
+	if (!t)
+		return 0;
+	key.addr = t->dst;
+	if (!(sets_of(side, &key) & NX_IN_IPVS_IPS) ||
+	    !bpf_map_lookup_elem(&nx_local, &key.addr))
+		return 0;
+	key.port = t->dport;
+	key.proto = t->proto;
+	if (sets_of(side, &key) & (NX_IN_LOAD_BALANCER | NX_IN_CLUSTER_IP |
+				   NX_IN_EXTERNAL_IP | NX_IN_EXTERNAL_IP_LOCAL))
+		return 0;
+	if (key.proto != NX_L4_TCP && key.proto != NX_L4_UDP)
+		return 1;
+	__builtin_memset(&key.addr, 0, sizeof(key.addr));
+	key.proto = NX_L4_TCP;
+	return !(sets_of(side, &key) & NX_IN_HEALTH_CHECK_NODE_PORT);
 }
 
 /* Whether a call of a Service's address goes to a port that no Service has.

@@ -10,7 +10,8 @@
  * Bits 0-5 slot (bpf/stage/handoff.h), bit 6 configuration side, bits 7 and 8
  * say which of the two are set, bit 9 that a subnet counts this packet, bit 10
  * that ingress saw it, bits 11 and 12 which bits of the mark it set, bit 13
- * that the slot is a stranger's.
+ * that the slot is a stranger's, bit 14 that nf_conntrack would have called the
+ * packet INVALID when it came (bpf/stage/invalid.h).
  */
 #define NX_SIGN_SIDE 0x080
 #define NX_SIGN_SLOT 0x100
@@ -19,6 +20,7 @@
 #define NX_SIGN_MASQUERADE 0x800
 #define NX_SIGN_LOCAL 0x1000
 #define NX_SIGN_STRANGER 0x2000
+#define NX_SIGN_INVALID 0x4000
 
 /* The whole sign of a packet that took the short cut: it has only to leave. */
 #define NX_SIGN_DONE 0x8000

@@ -36,8 +36,9 @@ struct nx_icmp_error {
 #define NX_TCP_LEAST 20
 #define NX_QUOTE_MOST 60
 
-/* The transport header's length; 0: none of these, or impossible.  `header`
- * has its first NX_TCP_LEAST bytes, as far as they are there.
+/* The transport header's length, of protocols without a known one the 8 bytes
+ * that an error must have (RFC 792); 0: impossible.  `header` has its first
+ * NX_TCP_LEAST bytes, as far as they are there.
  */
 static __always_inline __u32 quoted_length(const __u32 *header, __u8 proto)
 {
@@ -47,13 +48,10 @@ static __always_inline __u32 quoted_length(const __u32 *header, __u8 proto)
 	case NX_L4_TCP:
 		length = (((const __u8 *)header)[12] >> 4) * 4;
 		return length < NX_TCP_LEAST ? 0 : length;
-	case NX_L4_UDP:
-	case NX_L4_UDPLITE:
-		return 8;
 	case NX_L4_SCTP:
 		return 12;
 	default:
-		return 0;
+		return 8;
 	}
 }
 
@@ -75,7 +73,9 @@ static __always_inline __u64 quoted_sum(const __u32 *header, __u16 length,
 	for (int i = 0; i < 4; i++)
 		pseudo += (__u64)addr_word(&pkt->tuple.src, i) +
 			  addr_word(&pkt->tuple.dst, i);
-	return pkt->l4_proto != NX_L4_SCTP && csum_fold(pseudo) == check ?
+	return (pkt->l4_proto == NX_L4_TCP || pkt->l4_proto == NX_L4_UDP ||
+		pkt->l4_proto == NX_L4_UDPLITE) &&
+			       csum_fold(pseudo) == check ?
 		       (__u16)~check :
 		       sum;
 }

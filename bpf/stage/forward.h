@@ -19,11 +19,6 @@
  * chains.  What a device brings that natrix does not manage is let in: it might
  * be the answer to a call that left by there, which nobody remembers.
  */
-static __always_inline bool is_accepted(struct nx_net end)
-{
-	return end.subnets || end.services;
-}
-
 NX_GLOBAL int forward_refuses(struct __sk_buff *skb, const struct nx_pkt *pkt)
 {
 	__u32 in = skb->ingress_ifindex, out = skb->ifindex, bridge, other;

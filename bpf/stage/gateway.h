@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/lib/config.h"
+#include "bpf/lib/headers.h"
 #include "bpf/lib/packet.h"
 
 /* Count what subnets send and get through the node: Kube-OVN's
@@ -131,20 +132,10 @@ NX_GLOBAL int gateway_count_error(struct __sk_buff *skb,
 				  const struct nx_pkt *pkt)
 {
 	struct nx_addr src = {}, dst = {};
-	__be32 v4[2] = {};
 
-	if (!pkt || !skb->ingress_ifindex)
+	if (!pkt || !skb->ingress_ifindex ||
+	    load_ends(skb, pkt->v6, &src, &dst))
 		return 0;
-	if (pkt->v6) {
-		if (bpf_skb_load_bytes(skb, NX_L3 + 8, &src, sizeof(src)) ||
-		    bpf_skb_load_bytes(skb, NX_L3 + 24, &dst, sizeof(dst)))
-			return 0;
-	} else {
-		if (bpf_skb_load_bytes(skb, NX_L3 + 12, v4, sizeof(v4)))
-			return 0;
-		addr_set_v4(&src, v4[0]);
-		addr_set_v4(&dst, v4[1]);
-	}
 	return gateway_count(skb, pkt, net_of(pkt->side, &src).subnet,
 			     net_of(pkt->side, &dst).subnet);
 }

@@ -148,26 +148,36 @@ static __always_inline void handoff_flow(struct __sk_buff *skb,
 	sign_set(skb, sign);
 }
 
-/* For a packet without a flow whose addresses are in no set: unless somebody
- * changes it, or marks it, on its way, no rule of egress is about it.
+/* For a packet without a flow, what is so unless somebody changes it on its
+ * way: NX_SIGN_STRANGER, NX_SIGN_INVALID.  The slot has its tuple and no more.
+ */
+NX_GLOBAL int handoff_note(struct __sk_buff *skb, const struct nx_pkt *pkt,
+			   __u32 what)
+{
+	__u32 zero = 0, sign = skb->tc_index;
+	struct nx_handoff *ring = bpf_map_lookup_elem(&nx_handoff, &zero);
+	__u32 at;
+
+	if (!ring || !pkt)
+		return 0;
+	at = ring->next++ & (NX_HANDOFF_SLOTS - 1);
+	ring->slot[at].tuple = pkt->tuple;
+	sign_set(skb, sign | NX_SIGN_SEEN | NX_SIGN_SLOT | what | at);
+	return 0;
+}
+
+/* A packet whose addresses are in no set: no rule of egress is about it, if it
+ * is not marked, either.
  */
 static __always_inline void handoff_stranger(struct __sk_buff *skb,
 					     const struct nx_pkt *pkt)
 {
-	__u32 zero = 0;
-	struct nx_handoff *ring = bpf_map_lookup_elem(&nx_handoff, &zero);
-	__u32 at;
-
-	if (!ring)
-		return;
-	at = ring->next++ & (NX_HANDOFF_SLOTS - 1);
-	ring->slot[at].tuple = pkt->tuple;
-	sign_set(skb, NX_SIGN_SEEN | NX_SIGN_SLOT | NX_SIGN_STRANGER | at);
+	handoff_note(skb, pkt, NX_SIGN_STRANGER);
 }
 
-/* The slot of this packet, or null. */
+/* The slot that names the packet, or null. */
 static __always_inline struct nx_handoff_slot *
-handoff_find(struct __sk_buff *skb, const struct nx_pkt *pkt)
+handoff_slot(struct __sk_buff *skb, const struct nx_pkt *pkt)
 {
 	__u32 zero = 0, sign = skb->tc_index;
 	struct nx_handoff *ring;
@@ -180,6 +190,22 @@ handoff_find(struct __sk_buff *skb, const struct nx_pkt *pkt)
 		return NULL;
 	slot = &ring->slot[sign & (NX_HANDOFF_SLOTS - 1)];
 	return tuple_eq(&slot->tuple, &pkt->tuple) ? slot : NULL;
+}
+
+/* The slot of this packet with all that is known of its flow, or null. */
+static __always_inline struct nx_handoff_slot *
+handoff_find(struct __sk_buff *skb, const struct nx_pkt *pkt)
+{
+	if (skb->tc_index & (NX_SIGN_STRANGER | NX_SIGN_INVALID))
+		return NULL;
+	return handoff_slot(skb, pkt);
+}
+
+/* Whether ingress noted that, and nobody changed the packet since. */
+static __always_inline bool handoff_noted(struct __sk_buff *skb,
+					  const struct nx_pkt *pkt, __u32 what)
+{
+	return skb->tc_index & what && handoff_slot(skb, pkt);
 }
 
 /* The copy of the configuration that ingress judged the packet by, else the

@@ -58,8 +58,10 @@ NX_GLOBAL int parse_error(struct __sk_buff *skb, struct nx_pkt *pkt, __u32 l4)
 		off += sizeof(ip6);
 		if (!skip_extensions(skb, &off, &proto, &frag, &id, &overflow))
 			return -1;
-		if (overflow)
+		if (overflow) { /* it may have a flow */
+			pkt->ext_overflow = 1;
 			return -1;
+		}
 	} else {
 		struct iphdr ip;
 

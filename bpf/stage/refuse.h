@@ -9,7 +9,8 @@
 #include "bpf/lib/socket.h"
 
 /* Refuse a process of this node TCP to a Service address on a port that no
- * Service has (filter OUTPUT: the same rule as in INPUT, see stage/reject.h).
+ * Service has (filter OUTPUT: Kube-OVN's rule is the same as in INPUT, see
+ * stage/reject.h; what goes to the node's own addresses passes INPUT, too).
  * The process is told at once what the ICMP error would have told it.
  *
  *   reads    the address and port called, as nat leaves them; the socket's mark
@@ -25,10 +26,14 @@ static __always_inline bool stage_refuse(struct bpf_sock_addr *ctx,
 	struct nx_config *config = config_of(side);
 
 	t.dport = port;
-	if (!config || !is_refused(side, config, &t))
+	if (!config)
 		return false;
-	if (!socket_mark(ctx, &mark) && mark & config->mark_masquerade)
-		return false;
+	if (!config->ipvs_filter || !is_filtered(&t, side)) {
+		if (!is_refused(side, config, &t))
+			return false;
+		if (!socket_mark(ctx, &mark) && mark & config->mark_masquerade)
+			return false;
+	}
 	bpf_set_retval(-NX_ECONNREFUSED);
 	return true;
 }

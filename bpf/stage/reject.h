@@ -25,6 +25,9 @@
  * listens on all of them would answer TCP on a port that no Service has: filter
  * INPUT ! 0x4000, ovn40services dst, ctstate NEW.  kube-proxy's own mark comes
  * after this hook, so what KUBE-CLUSTER-IP holds is taken for marked.
+ * kube-proxy's own rule against that, KUBE-IPVS-FILTER, is of all protocols and
+ * of what it bound only; stage_filter() asks it, since it stands before what
+ * drops.
  */
 static __always_inline bool reject_ipvs(struct __sk_buff *skb,
 					const struct nx_pkt *pkt)
@@ -66,6 +69,7 @@ NX_GLOBAL int reject(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 	case NX_R_SCTP_PORT:
 		return NX_DROP;
 	case NX_R_NO_ENDPOINT:
+	case NX_R_REJECTED: /* stage_filter() */
 		break;
 	default:
 		if (!reject_ipvs(skb, pkt))
@@ -81,6 +85,17 @@ NX_GLOBAL int reject(struct __sk_buff *skb, struct nx_pkt *pkt, bool from_pod)
 		return NX_DROP;
 	skb->mark = 0; /* the error is a packet of the node's own */
 	return NX_REFLECT;
+}
+
+static __always_inline bool stage_filter(struct nx_pkt *pkt)
+{
+	struct nx_config *config = config_of(pkt->side);
+
+	if (!config || !config->ipvs_filter ||
+	    !is_filtered(&pkt->tuple, pkt->side))
+		return false;
+	pkt->reason = NX_R_REJECTED;
+	return true;
 }
 
 static __always_inline enum nx_verdict stage_reject(struct __sk_buff *skb,

@@ -71,10 +71,13 @@ struct nx_config {
 	enum nx_ranges ranges;
 	__u32 mark_host_port; /* 0x2000, as CNI portmap's */
 	__u32 mark_drop;      /* 0x8000, as kubelet's; 0: nobody drops by it */
+	__u8 drop_invalid;    /* 1: KUBE-FORWARD drops what is INVALID */
+	__u8 ipvs_filter;     /* 1: KUBE-IPVS-IPS has members */
+	__u8 pad[2];
 };
 NX_ABI_FIELD(nx_config, mark_masquerade, 68);
 NX_ABI_FIELD(nx_config, node4, 92);
-NX_ABI_SIZE(nx_config, 188);
+NX_ABI_SIZE(nx_config, 192);
 
 /* Source ports that are never given to a flow, whatever the choice: host
  * ports, NodePorts, ip_local_reserved_ports.  Map `nx_port`, array, port / 32

@@ -18,10 +18,13 @@ enum nx_port_sets {
 	NX_IN_NODE_PORT = 32, /* TCP and UDP: without address; SCTP: with */
 	NX_IN_NODE_PORT_LOCAL = 64,
 	NX_IN_LOAD_BALANCER_FW = 128,
+	NX_IN_IPVS_IPS = 256, /* any port of any protocol */
+	NX_IN_HEALTH_CHECK_NODE_PORT =
+		512, /* without address; TCP's, and UDP's */
 } __attribute__((packed));
 
 /* What ipset calls them, behind KUBE- or KUBE-6-, up to 31 characters.  Of type hash:ip,port:
- * X(bit, name); of type bitmap:port: X(bit, name, protocol).
+ * X(bit, name); of type bitmap:port: X(bit, name, protocol); of type hash:ip: X(bit, name).
  */
 #define NX_IP_PORT_SETS(X)                                  \
 	X(NX_IN_CLUSTER_IP, "CLUSTER-IP")                   \
@@ -36,11 +39,13 @@ enum nx_port_sets {
 	X(NX_IN_NODE_PORT, "NODE-PORT-TCP", NX_L4_TCP)             \
 	X(NX_IN_NODE_PORT, "NODE-PORT-UDP", NX_L4_UDP)             \
 	X(NX_IN_NODE_PORT_LOCAL, "NODE-PORT-LOCAL-TCP", NX_L4_TCP) \
-	X(NX_IN_NODE_PORT_LOCAL, "NODE-PORT-LOCAL-UDP", NX_L4_UDP)
+	X(NX_IN_NODE_PORT_LOCAL, "NODE-PORT-LOCAL-UDP", NX_L4_UDP) \
+	X(NX_IN_HEALTH_CHECK_NODE_PORT, "HEALTH-CHECK-NODE-PORT", NX_L4_TCP)
+#define NX_IP_SETS(X) X(NX_IN_IPVS_IPS, "IPVS-IPS")
 
 struct nx_port_key {
 	struct nx_addr addr; /* all 0 of a port without address */
-	__be16 port; /* 0, and proto: any; only NX_IN_LOAD_BALANCER_FW */
+	__be16 port; /* 0, and proto: any; NX_IN_LOAD_BALANCER_FW, _IPVS_IPS */
 	enum nx_l4 proto;
 	__u8 pad;
 };
@@ -49,7 +54,7 @@ NX_ABI_SIZE(nx_port_key, 20);
 struct nx_port_member {
 	enum nx_port_sets sets; /* that hold it; never 0 */
 };
-NX_ABI_SIZE(nx_port_member, 1);
+NX_ABI_SIZE(nx_port_member, 2);
 
 #define NX_MAX_PORTS 65536
 

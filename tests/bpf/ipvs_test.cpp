@@ -63,6 +63,69 @@ TEST_P(Ipvs, WithoutKubeOvnThereIsNoMarkForLocalPolicy) {
   EXPECT_EQ(Run(Hook::kUplinkIn, call).mark, 0U);
 }
 
+// filter KUBE-IPVS-FILTER.  web is the one who calls.
+class IpvsFilter : public Ipvs {
+ protected:
+  void SetUp() override {
+    Ipvs::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    config.ipvs->ips = {At(cast().node, 1).address, At(cast().service, 1).address};
+    config.ipvs->cluster_ips = {At(cast().node, 80), At(cast().node, 53, NX_L4_UDP)};
+    config.ipvs->health_check_ports = {{32000, 32001}};
+    Apply();
+  }
+  Outcome Call(nx_l4 protocol, std::uint16_t port, std::uint8_t flags = kSyn) {
+    PacketSpec call =
+        protocol == NX_L4_TCP ? Tcp(cast().web, cast().node, flags) : Udp(cast().web, cast().node);
+    call.protocol = protocol;
+    call.dport = port;
+    call.payload = 20;
+    return Run(Hook::kUplinkIn, call);
+  }
+  testing::AssertionResult IsTold(const Outcome& out) {
+    if (out.reflected && out.reason == NX_R_REJECTED && out.dst() == cast().web &&
+        out.src() == cast().node && CountEmbryos() == 0)
+      return testing::AssertionSuccess();
+    return testing::AssertionFailure() << testing::PrintToString(out);
+  }
+};
+NATRIX_BOTH_FAMILIES(IpvsFilter);
+
+TEST_P(IpvsFilter, WhatNoServiceHasIsRefusedOfAnyProtocol) {
+  for (const nx_l4 protocol : {NX_L4_TCP, NX_L4_UDP, NX_L4_SCTP, NX_L4_UDPLITE})
+    EXPECT_TRUE(IsTold(Call(protocol, 81))) << static_cast<int>(protocol);
+  EXPECT_TRUE(IsTold(Call(NX_L4_TCP, 53)));
+  EXPECT_TRUE(IsTold(Call(NX_L4_TCP, 81, kAck))) << "NEW in the middle";
+  EXPECT_TRUE(IsTold(Run(Hook::kUplinkIn, Echo(cast().web, cast().node))));
+  PacketSpec gre = Udp(cast().web, cast().node);
+  gre.protocol = kGre;
+  gre.payload = 20;
+  EXPECT_TRUE(IsTold(Run(Hook::kUplinkIn, gre)));
+}
+
+TEST_P(IpvsFilter, ServicesHealthChecksAndOtherAddressesAreNot) {
+  EXPECT_FALSE(Call(NX_L4_TCP, 80).reflected);
+  EXPECT_FALSE(Call(NX_L4_UDP, 53).reflected);
+  for (const nx_l4 protocol : {NX_L4_TCP, NX_L4_UDP})
+    for (const std::uint16_t port : {32000, 32001}) EXPECT_FALSE(Call(protocol, port).reflected);
+  EXPECT_TRUE(Call(NX_L4_SCTP, 32000).reflected) << "bitmap:port knows no SCTP";
+  // Not the node's: FORWARD has no such rule.
+  EXPECT_THAT(Run(Hook::kUplinkIn, Tcp(cast().web, cast().service)), PassedFor(NX_R_NOT_OURS));
+  EXPECT_FALSE(Call(NX_L4_TCP, 82, kRst).reflected) << "not NEW";
+  config.ipvs->ips = {At(cast().service, 1).address};
+  Apply();
+  EXPECT_FALSE(Call(NX_L4_TCP, 81).reflected);
+}
+
+TEST_P(IpvsFilter, WhatIsAnsweredOrBeganBeforeGoesOn) {
+  config.ipvs->ips.clear();
+  Apply();
+  EXPECT_FALSE(Call(NX_L4_TCP, 81).reflected);
+  config.ipvs->ips = {At(cast().node, 1).address};
+  Apply();
+  EXPECT_FALSE(Call(NX_L4_TCP, 81, kAck).reflected);
+}
+
 class IpvsRanges : public Ipvs {
  protected:
   void SetUp() override {

@@ -50,6 +50,8 @@ constexpr const char* kIpvs = R"(ipvs:
     "203.0.113.80,sctp:9,0.0.0.0/0", "2001:db8:113::80,udp:53,fd00:10:11::/64"]
   loadBalancerSourceIPs: ["203.0.113.80,tcp:80,10.32.0.1"]
   loopBack: ["10.0.11.7,tcp:8080,10.0.11.7", "fd00:10:11::7,udp:53,fd00:10:11::7"]
+  ips: [10.96.0.1, 203.0.113.80, "fd00:10:96::a"]
+  healthCheckNodePorts: [32000]
 )";
 
 // What `ipset save` wrote: types and members by name.
@@ -135,6 +137,9 @@ TEST_F(SetsTest, KubeProxysAreThereInIpvsModeOnly) {
   EXPECT_THAT(Members("KUBE-6-NODE-PORT-LOCAL-SCTP-HAS"), ElementsAre("fd00:172:18::3,sctp:30039"));
   EXPECT_THAT(Members("KUBE-LOOP-BACK"), ElementsAre("10.0.11.7,tcp:8080,10.0.11.7"));
   EXPECT_THAT(Members("KUBE-6-LOOP-BACK"), ElementsAre("fd00:10:11::7,udp:53,fd00:10:11::7"));
+  EXPECT_THAT(Members("KUBE-IPVS-IPS"), ElementsAre("10.96.0.1/32", "203.0.113.80/32"));
+  EXPECT_THAT(Members("KUBE-6-IPVS-IPS"), ElementsAre("fd00:10:96::a/128"));
+  EXPECT_THAT(Members("KUBE-6-HEALTH-CHECK-NODE-PORT"), ElementsAre("32000"));
   EXPECT_THAT(Members("KUBE-LOAD-BALANCER-FW"), ElementsAre("203.0.113.80,tcp:80"));
   EXPECT_THAT(Members("KUBE-6-LOAD-BALANCER-FW"), ElementsAre("2001:db8:113::80,udp:53"));
   EXPECT_THAT(Members("KUBE-LOAD-BALANCER-SOURCE-CIDR"),
@@ -220,6 +225,11 @@ TEST_F(SetsTest, AnswerAsIpsetDoes) {
       for (const char* service : {"10.96.0.1,tcp:443", "10.96.0.1,443", "10.96.0.1,udp:443",
                                   "10.96.0.10,sctp:9", "10.96.0.2,tcp:443"})
         compare(name, service);
+    if (name == "KUBE-IPVS-IPS")
+      for (const char* address : {"10.96.0.1", "203.0.113.80", "203.0.113.81"})
+        compare(name, address);
+    if (name == "KUBE-HEALTH-CHECK-NODE-PORT")
+      for (const char* port : {"32000", "32001"}) compare(name, port);
     if (name == "KUBE-6-CLUSTER-IP")
       for (const char* service : {"fd00:10:96::a,udp:53", "fd00:10:96::a,tcp:53"})
         compare(name, service);

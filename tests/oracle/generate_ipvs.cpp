@@ -90,6 +90,18 @@ void AddLoopBacks(Dice& dice, nx_l4 protocol, std::uint16_t port, Ipvs& ipvs) {
   }
 }
 
+// What kube-proxy binds to kube-ipvs0: all that IPVS serves but NodePorts; and an address or two
+// that it has bound too many.
+void AddBound(Dice& dice, Ipvs& ipvs) {
+  for (const auto* list :
+       {&ipvs.cluster_ips, &ipvs.external_ips, &ipvs.local_external_ips, &ipvs.load_balancer_ips})
+    for (const ServicePort& called : *list)
+      if (dice.Chance(90)) ipvs.ips.push_back(called.address);
+  for (const Family family : kFamilies)
+    if (dice.Chance(30)) ipvs.ips.push_back(AddressOf(AnyOwnAddress(dice, family)));
+  if (dice.Chance(50)) ipvs.health_check_ports = {{30000, 30002}, {443, 443}};
+}
+
 std::vector<ServicePort> AllCalled(Dice& dice, Family family, const Ipvs& ipvs) {
   std::vector<ServicePort> all;
   for (const auto* list :
@@ -102,6 +114,13 @@ std::vector<ServicePort> AllCalled(Dice& dice, Family family, const Ipvs& ipvs) 
     for (const model::PortRange& range : *list)
       all.push_back({AddressOf(AnyOwnAddress(dice, family)), protocol, range.first});
   return all;
+}
+
+const std::vector<std::uint8_t>& AnyProtocol() {
+  static const std::vector<std::uint8_t> kAny{
+      support::kIcmp,    support::kIcmp, support::kUdp, support::kTcp,
+      support::kUdpLite, support::kGre,  support::kEsp, 253};
+  return kAny;
 }
 
 Call LoopBackCall(Dice& dice, Family family, const Ipvs& ipvs) {
@@ -138,6 +157,7 @@ void AddIpvsSets(Dice& dice, Config& config) {
     if (dice.Chance(50)) AddNodePort(dice, protocol, static_cast<std::uint16_t>(30000 + i), ipvs);
     if (dice.Chance(40)) AddLoopBacks(dice, protocol, port, ipvs);
   }
+  if (dice.Chance(50)) AddBound(dice, ipvs);
   if (dice.Chance(45)) ipvs.firewall_by = model::FirewallBy::kMark;
   if (ipvs.firewall_by == model::FirewallBy::kMark || dice.Chance(30)) config.marks.drop = 0x8000;
 }
@@ -156,8 +176,9 @@ Call GenerateIpvsCall(Dice& dice, Family family, const Config& config) {
   call.dst = called.address.ToString();
   call.protocol = called.protocol;
   call.dport = called.port;
-  if (dice.Chance(5)) call.dport = static_cast<std::uint16_t>(called.port + 1);
-  if (dice.Chance(5)) call.protocol = support::kIcmp;
+  const std::uint32_t unserved = ipvs.ips.empty() ? 5 : 20;
+  if (dice.Chance(unserved)) call.dport = static_cast<std::uint16_t>(called.port + 1);
+  if (dice.Chance(unserved)) call.protocol = dice.Pick(AnyProtocol());
   call.plain = !ipvs.load_balancer_firewall.empty();
   return call;
 }

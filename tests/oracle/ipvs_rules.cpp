@@ -80,6 +80,18 @@ class Rules {
     table_.Add("KUBE-SOURCE-RANGES-FIREWALL", "-j DROP");
   }
 
+  // Its rules are there for empty sets, too.
+  void AddAccessFilter() {
+    const char* chain = "KUBE-IPVS-FILTER";
+    const auto match = [&](const char* set, const char* sides) {
+      return fmt::format("-m set --match-set {} {}", KubeProxySet(family_, set), sides);
+    };
+    for (const char* set : {"LOAD-BALANCER", "CLUSTER-IP", "EXTERNAL-IP", "EXTERNAL-IP-LOCAL"})
+      table_.Add(chain, match(set, "dst,dst") + " -j RETURN");
+    table_.Add(chain, match("HEALTH-CHECK-NODE-PORT", "dst") + " -j RETURN")
+        .Add(chain, "-m conntrack --ctstate NEW " + match("IPVS-IPS", "dst") + " -j REJECT");
+  }
+
   void AddPostrouting() {
     AddIf("LOOP-BACK", "KUBE-POSTROUTING", "dst,dst,src", "MASQUERADE");
     table_.Add("KUBE-POSTROUTING", "-m mark ! --mark 0x4000/0x4000 -j RETURN")
@@ -150,6 +162,11 @@ class Sets {
       if (source.family() == family_)
         set.members.push_back(ToText(endpoint) + "," + source.ToString());
   }
+  void Add(const char* name, const std::vector<model::Address>& addresses) {
+    IpvsSet& set = New(name, "hash:ip");
+    for (const model::Address& address : addresses)
+      if (address.family() == family_) set.members.push_back(address.ToString());
+  }
   std::vector<IpvsSet> Take() { return std::move(sets_); }
 
  private:
@@ -180,6 +197,8 @@ std::vector<IpvsSet> IpvsSets(const model::Ipvs& ipvs, Family family) {
   sets.Add("LOAD-BALANCER-SOURCE-CIDR", ipvs.source_cidrs);
   sets.Add("LOAD-BALANCER-SOURCE-IP", ipvs.source_ips);
   sets.Add("LOOP-BACK", ipvs.loop_back);
+  sets.Add("IPVS-IPS", ipvs.ips);
+  sets.Add("HEALTH-CHECK-NODE-PORT", ipvs.health_check_ports);
   return sets.Take();
 }
 
@@ -200,6 +219,11 @@ void AddIpvsNat(Table& nat, const Config& config, Family family) {
 }
 
 void AddIpvsFilter(Table& filter, const Config& config, Family family) {
+  if (!config.ipvs->ips.empty()) {  // an older kube-proxy has neither the set nor the chain
+    filter.Chain("KUBE-IPVS-FILTER")
+        .Add("INPUT", "-m comment --comment \"kubernetes ipvs access filter\" -j KUBE-IPVS-FILTER");
+    Rules(filter, config, family).AddAccessFilter();
+  }
   if (config.ipvs->firewall_by == model::FirewallBy::kMark) return;
   filter.Chain("KUBE-PROXY-FIREWALL").Chain("KUBE-SOURCE-RANGES-FIREWALL");
   for (const char* chain : {"INPUT", "FORWARD"})

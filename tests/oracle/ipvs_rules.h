@@ -22,7 +22,7 @@ std::vector<IpvsSet> IpvsSets(const model::Ipvs& ipvs, Family family);
 // Chains, jumps and rules, after what the table has already.  There are none for empty sets.
 void AddIpvsNat(Table& nat, const Config& config, Family family);
 
-// KUBE-PROXY-FIREWALL, which kube-proxy puts at the head of INPUT and FORWARD.
+// KUBE-IPVS-FILTER at the head of INPUT, and KUBE-PROXY-FIREWALL behind it and in FORWARD.
 void AddIpvsFilter(Table& filter, const Config& config, Family family);
 
 // KUBE-FIREWALL's drop of what is marked, into a table that may have the chain already.

@@ -290,7 +290,10 @@ void AddKubeProxyFilter(Table& filter, const Config& config, Family family) {
     filter.Add("KUBE-FIREWALL", Comment("block incoming localnet connections") +
                                     " -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate "
                                     "RELATED,ESTABLISHED,DNAT -j DROP");
-  // No drop of what is INVALID: the engine has nf_conntrack_tcp_be_liberal set.
+  // The engine has nf_conntrack_tcp_be_liberal set, which makes kube-proxy leave this one out: that
+  // is `invalid`'s here.
+  if (!config.services.empty() && config.kube_proxy.invalid == model::Invalid::kDrop)
+    filter.Add("KUBE-FORWARD", "-m conntrack --ctstate INVALID -j DROP");
   filter
       .Add("KUBE-FORWARD",
            Jump("kubernetes forwarding rules", "-m mark --mark 0x4000/0x4000", "ACCEPT"))

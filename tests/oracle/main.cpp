@@ -114,6 +114,13 @@ class Run {
   }
 
   Call AnyCall(Dice& dice, Family family) {
+    Call call = AnyCallAtAll(dice, family);
+    const auto& ipvs = nodes_.config().ipvs;
+    if (ipvs && !ipvs->ips.empty()) call.plain = true;  // KUBE-IPVS-FILTER may refuse it
+    return call;
+  }
+
+  Call AnyCallAtAll(Dice& dice, Family family) {
     if (is_calico()) return GenerateCalicoCall(dice, family, nodes_.config());
     if (has_host_ports() && dice.Chance(75))
       return GenerateHostPortCall(dice, family, nodes_.config());

@@ -52,7 +52,10 @@ class Player {
     spec.id = static_cast<std::uint16_t>(dice_.Between(1, 65535));
     spec.frag_id = dice_.Between(1, 0x7fffffff);
     spec.ttl = dice_.Chance(4) ? 1 : dice_.Chance(4) ? 2 : 64;
-    if (call_.plain) spec.ttl = 64;
+    if (call_.plain) {
+      spec.ttl = 64;
+      spec.payload = std::max<std::size_t>(spec.payload, 8);  // that much natrix has to quote
+    }
     spec.dont_fragment = dice_.Chance(40);
     if (spec.protocol == support::kUdp && v4() && dice_.Chance(10)) spec.no_checksum = true;
     const bool may_split = spec.protocol == support::kUdp || spec.protocol == support::kIcmp ||

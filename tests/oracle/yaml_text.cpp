@@ -96,6 +96,8 @@ std::string IpvsText(const model::Ipvs& ipvs) {
   add("loadBalancerSourceIPs", ipvs.source_ips, loop);
   if (ipvs.firewall_by == model::FirewallBy::kMark) text += "  loadBalancerFirewallBy: mark\n";
   add("loopBack", ipvs.loop_back, loop);
+  add("ips", ipvs.ips, [](const Address& ip) { return ip.ToString(); });
+  add("healthCheckNodePorts", ipvs.health_check_ports, range);
   return text;
 }
 
@@ -133,8 +135,10 @@ std::string KubeProxyText(const model::KubeProxy& proxy) {
   }
   return text + fmt::format(
                     "  nodePortAddresses: {}\n"
+                    "  invalid: {}\n"
                     "  iptables: {{masqueradeAll: {}, localhostNodePorts: {}}}\n",
-                    YamlList(proxy.node_port_addresses, prefix), proxy.masquerade_all,
+                    YamlList(proxy.node_port_addresses, prefix),
+                    proxy.invalid == model::Invalid::kDrop ? "drop" : "pass", proxy.masquerade_all,
                     proxy.localhost_node_ports);
 }
 

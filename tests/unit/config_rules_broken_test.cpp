@@ -221,6 +221,12 @@ const std::vector<Broken> kIpvs = {
           "ipvs: {clusterIPs: [\"10.96.0.1,tcp:80\", \"fd00::1,tcp:80\", \"fd00::2,tcp:80\"]}\n"),
      {"4:41 fd00::1 is IPv6, and none of the pods' CIDRs is"},
      "add an IPv6 one to where the first is, at 3:26"},
+    {"IpvsIpWithAPort",
+     Node("ipvs: {ips: [10.96.0.1, \"10.96.0.1,tcp:80\", 10.96.0.0/24]}\n"),
+     {"3:25 \"10.96.0.1,tcp:80\" is not an address", "3:45 \"10.96.0.0/24\" is not an address"}},
+    {"HealthCheckPortZero",
+     Node("ipvs: {healthCheckNodePorts: [0]}\n"),
+     {"3:31 there is no port 0"}},
     {"UnknownSet", Node("ipvs: {nodePorts: []}\n"), {"3:8 unknown key \"nodePorts\" in \"ipvs\""}},
 };
 INSTANTIATE_TEST_SUITE_P(Ipvs, BrokenConfig, testing::ValuesIn(kIpvs), NameOf);

@@ -108,8 +108,14 @@ TEST(RuleWords, IpvsSetsAreRead) {
       "ipvs:\n"
       "  clusterIPs: [\"10.96.0.1,tcp:443\", \"fd00:10:96::a,udp:53\", \"10.96.0.2,sctp:9\"]\n"
       "  localNodePortsTCP: [30080, \"30100-30102\"]\n"
-      "  localNodePortsUDP: [30053]\n");
+      "  localNodePortsUDP: [30053]\n"
+      "  ips: [10.96.0.1, \"fd00:10:96::a\"]\n"
+      "  healthCheckNodePorts: [32000, \"32010-32012\"]\n");
 
+  ASSERT_EQ(config.ipvs->ips.size(), 2u);
+  EXPECT_EQ(config.ipvs->ips[1].ToString(), "fd00:10:96::a");
+  ASSERT_EQ(config.ipvs->health_check_ports.size(), 2u);
+  EXPECT_EQ(config.ipvs->health_check_ports[1].last, 32012);
   ASSERT_EQ(config.ipvs->cluster_ips.size(), 3u);
   EXPECT_EQ(config.ipvs->cluster_ips[1].address.ToString(), "fd00:10:96::a");
   EXPECT_EQ(config.ipvs->cluster_ips[1].protocol, NX_L4_UDP);

@@ -56,6 +56,9 @@ std::string ShowIpvs(const model::Ipvs& ipvs) {
     std::ranges::for_each(*services, show);
     out += "/";
   }
+  for (const model::Address& ip : ipvs.ips) out += ip.ToString() + "/";
+  for (const model::PortRange& ports : ipvs.health_check_ports)
+    out += fmt::format("{}-{}/", ports.first, ports.last);
   for (const auto* loops : {&ipvs.loop_back, &ipvs.source_ips}) {
     for (const auto& [endpoint, source] : *loops) {
       show(endpoint);

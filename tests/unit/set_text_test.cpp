@@ -31,6 +31,8 @@ TEST(SetName, TellsFamilyKindAndRule) {
   EXPECT_EQ(ParseSetName("cali60network-ip-pools")->family, Family::kIpv6);
   EXPECT_EQ(ParseSetName("KUBE-6-CLUSTER-IP")->kind, SetName::Kind::kService);
   EXPECT_EQ(ParseSetName("KUBE-NODE-PORT-LOCAL-UDP")->protocol, NX_L4_UDP);
+  EXPECT_EQ(ParseSetName("KUBE-6-IPVS-IPS")->kind, SetName::Kind::kAddress);
+  EXPECT_EQ(ParseSetName("KUBE-6-HEALTH-CHECK-NODE-PORT")->kind, SetName::Kind::kPort);
 }
 
 TEST(SetName, IsNothingElse) {
@@ -51,6 +53,9 @@ TEST(SetMemberText, IsReadAsItIsWritten) {
   const SetName ports = *ParseSetName("KUBE-NODE-PORT-LOCAL-UDP");
   EXPECT_EQ(ToText(ports, *ParseMember(ports, "30053")), "30053");
   EXPECT_EQ(ToText(services, *ParseMember(services, "10.96.0.1,443")), "10.96.0.1,tcp:443");
+  const SetName addresses = *ParseSetName("KUBE-IPVS-IPS");
+  EXPECT_EQ(ToText(addresses, *ParseMember(addresses, "10.96.0.1")), "10.96.0.1/32");
+  EXPECT_FALSE(ParseMember(addresses, "10.96.0.1,tcp:443"));
 }
 
 TEST(IpsetText, OfOneAddressHasNoLength) {

@@ -21,8 +21,9 @@ inline std::string ShowServices(const model::Config& c) {
     out += "|";
   };
   const model::KubeProxy& p = c.kube_proxy;
-  out += fmt::format("|{} {} {} {} {}|", static_cast<int>(p.detect), p.device, p.masquerade_all,
-                     p.localhost_node_ports, static_cast<int>(p.socket_lb));
+  out += fmt::format("|{} {} {} {} {} {}|", static_cast<int>(p.detect), p.device, p.masquerade_all,
+                     p.localhost_node_ports, static_cast<int>(p.socket_lb),
+                     static_cast<int>(p.invalid));
   list(p.cluster_cidrs);
   list(p.node_port_addresses);
   for (const model::Service& s : c.services) {

@@ -30,7 +30,7 @@ std::vector<std::string> ToIpset(const Prefix& prefix) {
 
 std::vector<std::string> ToIpset(const SetName& set, const Member& member) {
   using Kind = SetName::Kind;
-  if (set.kind == Kind::kPrefix) return ToIpset(member.prefix);
+  if (set.kind == Kind::kPrefix || set.kind == Kind::kAddress) return ToIpset(member.prefix);
   if (set.kind != Kind::kRange) return {ToText(set, member)};
   std::vector<std::string> elements = ToIpset(member.source);
   const SetName called{.text = {}, .type = {}, .family = set.family, .kind = Kind::kService};

@@ -108,6 +108,9 @@ std::vector<SetName> IpvsSets() {
   add({.text = {}, .type = "bitmap:port", .kind = Kind::kPort, .protocol = proto, .bit = in}, name);
     NX_BARE_PORT_SETS(X)
 #undef X
+#define X(in, name) add({.text = {}, .type = "hash:ip", .kind = Kind::kAddress, .bit = in}, name);
+    NX_IP_SETS(X)
+#undef X
     add({.text = {}, .type = "hash:ip,port,ip", .kind = Kind::kLoop}, NX_LOOP_SET);
 #define X(number, name, ipset) \
   add({.text = {}, .type = ipset, .kind = Kind::kRange, .range = number}, name);
@@ -174,8 +177,9 @@ bool Holds(const SetName& set, const nx_port_key& key, const nx_port_member& mem
   if ((member.sets & set.bit) == 0) return false;
   const bool bare = Address{key.addr} == Address{};
   if (set.kind == SetName::Kind::kPort) return bare && key.proto == set.protocol;
-  return set.kind == SetName::Kind::kService && !bare && key.port != 0 &&
-         Address{key.addr}.family() == set.family;
+  const bool any = key.port == 0;
+  return !bare && Address{key.addr}.family() == set.family &&
+         (any ? set.kind == SetName::Kind::kAddress : set.kind == SetName::Kind::kService);
 }
 
 Result<> ReadPorts(PinnedMaps& pins, std::uint32_t side, std::vector<NamedSet>& sets) {
@@ -185,7 +189,7 @@ Result<> ReadPorts(PinnedMaps& pins, std::uint32_t side, std::vector<NamedSet>& 
     for (NamedSet& set : sets) {
       if (!Holds(set.name, key, held)) continue;
       Member member{.prefix = {}, .protocol = key.proto, .port = ntohs(key.port)};
-      if (set.name.kind == SetName::Kind::kService) member.prefix = Prefix::Of({key.addr});
+      if (set.name.kind != SetName::Kind::kPort) member.prefix = Prefix::Of({key.addr});
       set.members.push_back(member);
     }
   });
@@ -285,6 +289,7 @@ Result<std::vector<NamedSet>> ReadSets(PinnedMaps& pins) {
 std::string ToText(const SetName& set, const Member& member) {
   switch (set.kind) {
     case SetName::Kind::kPrefix:
+    case SetName::Kind::kAddress:
       break;
     case SetName::Kind::kService:
       return ServiceText(member);
@@ -308,7 +313,8 @@ std::optional<Member> ParseMember(const SetName& set, std::string_view text) {
     if (!address) return std::nullopt;
     member.prefix = Prefix::Of(*address);
   }
-  if (set.kind == Kind::kPrefix) return text.contains(',') ? std::nullopt : std::optional(member);
+  if (set.kind == Kind::kPrefix || set.kind == Kind::kAddress)
+    return text.contains(',') ? std::nullopt : std::optional(member);
   if (set.kind == Kind::kLoop || set.kind == Kind::kRange) {
     const std::size_t comma = text.rfind(',');
     const auto source = Address::Parse(text.substr(std::min(comma, text.size() - 1) + 1));
@@ -351,7 +357,8 @@ Result<bool> IsPort(PinnedMaps& pins, std::uint32_t side, const SetName& set,
   const auto view = pins.Open<PortView>(side == 0 ? "nx_ports_left" : "nx_ports_right");
   if (!view) return std::unexpected(view.error());
   nx_port_key key{.addr = {}, .port = htons(member.port), .proto = member.protocol, .pad = 0};
-  if (set.kind == SetName::Kind::kService) key.addr = member.prefix.address.bytes;
+  if (set.kind == SetName::Kind::kAddress) key.proto = {};
+  if (set.kind != SetName::Kind::kPort) key.addr = member.prefix.address.bytes;
   const auto found = view->Find(key);
   if (!found) return std::unexpected(found.error());
   return found->has_value() && ((*found)->sets & set.bit) != 0;

@@ -23,6 +23,7 @@ struct SetName {
     kPrefix,   // hash:net, hash:ip: in nx_set
     kService,  // hash:ip,port: in nx_ports
     kPort,     // bitmap:port: in nx_ports
+    kAddress,  // hash:ip: in nx_ports, of any port
     kLoop,     // hash:ip,port,ip: in nx_loop
     kRange,    // hash:ip,port,net or hash:ip,port,ip: in nx_range
   };
@@ -33,7 +34,7 @@ struct SetName {
   nx_set_id id = NX_SET_SUBNETS;  // kPrefix
   std::string rule;               // of a NAT policy rule's set
   nx_l4 protocol = NX_L4_TCP;     // kPort
-  nx_port_sets bit{};             // kService, kPort
+  nx_port_sets bit{};             // kService, kPort, kAddress
   nx_range_set range{};           // kRange
 };
 

@@ -62,6 +62,7 @@ void ShowOne(const Context& context, const NamedSet& set) {
 std::string_view MemberName(SetName::Kind kind) {
   switch (kind) {
     case SetName::Kind::kPrefix:
+    case SetName::Kind::kAddress:
       return "address";
     case SetName::Kind::kService:
       return "ADDRESS,PROTOCOL:PORT";

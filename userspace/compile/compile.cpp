@@ -107,6 +107,7 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.ipvs = config.ipvs.has_value();
   scalars.loop_back = config.ipvs && !config.ipvs->loop_back.empty();
   if (config.ipvs) scalars.ranges = RangesOf(*config.ipvs);
+  scalars.ipvs_filter = config.ipvs && !config.ipvs->ips.empty();
   scalars.mark_drop = marks.drop;
   scalars.ovn =
       !config.subnets.empty() || !config.service_cidrs.empty() || !config.other_nodes.empty();
@@ -126,6 +127,9 @@ nx_config Scalars(const model::Config& config, const model::Host& host, const Se
   scalars.node_ports = services.at_any_address > 0;
   scalars.localhost_node_ports = config.kube_proxy.localhost_node_ports;
   scalars.sockets = SocketsOf(config);
+  // Without Services flows are not all remembered.
+  scalars.drop_invalid =
+      !config.services.empty() && config.kube_proxy.invalid == model::Invalid::kDrop;
   return scalars;
 }
 

@@ -20,8 +20,12 @@ class Members {
         Add(set, {}, protocol, static_cast<std::uint16_t>(port));
   }
   // Of a packet whose port cannot be told: whether one of the address' may be called by some only.
+  // A member of KUBE-IPVS-IPS has none at all.
   void AddAnyPort(nx_port_sets set, const std::vector<model::ServicePort>& services) {
     for (const model::ServicePort& service : services) Add(set, service.address.bytes, {}, 0);
+  }
+  void AddAnyPort(nx_port_sets set, const std::vector<model::Address>& addresses) {
+    for (const model::Address& address : addresses) Add(set, address.bytes, {}, 0);
   }
   Table<nx_port_key, nx_port_member> Take() { return std::move(table_); }
 
@@ -51,6 +55,8 @@ Table<nx_port_key, nx_port_member> PortSets(const model::Ipvs& ipvs) {
   members.Add(NX_IN_NODE_PORT_LOCAL, ipvs.local_ports_sctp);
   members.Add(NX_IN_LOAD_BALANCER_FW, ipvs.load_balancer_firewall);
   members.AddAnyPort(NX_IN_LOAD_BALANCER_FW, ipvs.load_balancer_firewall);
+  members.AddAnyPort(NX_IN_IPVS_IPS, ipvs.ips);
+  members.Add(NX_IN_HEALTH_CHECK_NODE_PORT, NX_L4_TCP, ipvs.health_check_ports);
   return members.Take();
 }
 

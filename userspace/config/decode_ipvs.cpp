@@ -25,6 +25,11 @@ class Lists {
     for (const Span where : places) places_.members.emplace_back(where, 1);
     return places;
   }
+  void Read(std::string_view word, std::vector<model::Address>& list) {
+    std::vector<Span> places;
+    map_.IntoList(list, &places, word, ReadAddress);
+    for (const Span where : places) places_.members.emplace_back(where, 1);
+  }
   void Read(std::string_view word, std::vector<PortRange>& list) {
     std::vector<Span> places;
     map_.IntoList(list, &places, word, ReadPorts);
@@ -74,6 +79,8 @@ void DecodeIpvs(const Mapping& top, Decoded& out) {
   lists.Read("localNodePortsUDP", ipvs.local_ports_udp);
   lists.ReadSctp("localNodePortsSCTP", ipvs.local_ports_sctp);
   ReadFirewall(*map, lists, ipvs, places);
+  lists.Read("ips", ipvs.ips);
+  lists.Read("healthCheckNodePorts", ipvs.health_check_ports);
   map->IntoList(ipvs.loop_back, &places.loop_back, "loopBack", ReadLoopBack);
 }
 

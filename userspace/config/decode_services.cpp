@@ -98,6 +98,7 @@ void DecodeKubeProxy(const Mapping& map, Decoded& out) {
   DecodeDetection(map, out);
   map.IntoList(proxy.node_port_addresses, nullptr, "nodePortAddresses", ReadRange);
   DecodeChoice(map, "socketLB", proxy.socket_lb);
+  DecodeChoice(map, "invalid", proxy.invalid);
   if (const auto iptables = map.Sub("iptables")) {
     iptables->Into(proxy.masquerade_all, "masqueradeAll", ReadBool);
     const Span where = iptables->Into(proxy.localhost_node_ports, "localhostNodePorts", ReadBool);

@@ -54,6 +54,14 @@ std::vector<Key> IpvsKeys() {
              "kube-proxy's chain `KUBE-PROXY-FIREWALL` since v1.25. `mark`: a flow's first packet is marked "
              "with `marks.drop`, as by its chain `KUBE-FIREWALL` before.",
      .choices = {"filter", "mark"}},
+    {.path = "ipvs.ips", .type = Type::kAddresses, .fallback = "[]",
+     .example = "[10.96.0.1, \"fd00:10:96::1\"]",
+     .text = "Set `KUBE-IPVS-IPS`: what kube-proxy has bound to `kube-ipvs0`. Who calls one of them on a port that is "
+             "in none of `clusterIPs`, `externalIPs`, `localExternalIPs`, `loadBalancerIPs` and "
+             "`healthCheckNodePorts`, or by a protocol without ports, a ping, is told that the port is unreachable: "
+             "its chain `KUBE-IPVS-FILTER`."},
+    {.path = "ipvs.healthCheckNodePorts", .type = Type::kPorts, .fallback = "[]", .example = "[32000]",
+     .text = "Set `KUBE-HEALTH-CHECK-NODE-PORT`: where kube-proxy answers a load balancer's health checks."},
     {.path = "ipvs.loopBack", .type = Type::kLoopBacks, .fallback = "[]",
      .example = "[\"10.16.0.10,tcp:8080,10.16.0.10\"]",
      .text = "Set `KUBE-LOOP-BACK`: an endpoint and who is masqueraded on the way to it, itself when it is "

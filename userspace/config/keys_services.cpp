@@ -44,6 +44,11 @@ std::vector<Key> ServiceKeys() {
              "`node`'s own processes; of `all`, pods too, at ClusterIPs; or `off`, nobody's. A natrix word. What comes "
              "in by a device is translated in any case; what the node itself sends, here only.",
      .choices = {"node", "all", "off"}},
+    {.path = "kubeProxy.invalid", .type = Type::kChoice, .fallback = "drop", .example = "pass",
+     .text = "While there are `services`: what is to be forwarded, begins no flow and belongs to none (a late RST or "
+             "FIN, an ICMP error about nothing, an impossible header). `drop`, as KUBE-FORWARD does, or `pass`, as it "
+             "does with the sysctl `nf_conntrack_tcp_be_liberal`. A natrix word.",
+     .choices = {"drop", "pass"}},
 
     {.path = "services", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: web, clusterIPs: [10.96.0.10], ports: [{port: 80}]}]",

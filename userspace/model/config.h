@@ -181,7 +181,9 @@ struct Ipvs {
   std::vector<SourceRange> source_cidrs;             // KUBE-LOAD-BALANCER-SOURCE-CIDR
   std::vector<LoopBack> source_ips;                  // KUBE-LOAD-BALANCER-SOURCE-IP
   FirewallBy firewall_by = FirewallBy::kFilter;
-  std::vector<LoopBack> loop_back;  // KUBE-LOOP-BACK
+  std::vector<LoopBack> loop_back;            // KUBE-LOOP-BACK
+  std::vector<Address> ips;                   // KUBE-IPVS-IPS
+  std::vector<PortRange> health_check_ports;  // KUBE-HEALTH-CHECK-NODE-PORT
 };
 
 struct Metrics {

@@ -89,6 +89,9 @@ enum class DetectLocal {
 // Whose calls of Services are translated where they are made.
 enum class SocketLb { kNode, kAll, kOff };
 
+// What becomes of a packet that is INVALID to nf_conntrack and would be forwarded: KUBE-FORWARD.
+enum class Invalid { kDrop, kPass };
+
 struct KubeProxy {
   DetectLocal detect = DetectLocal::kNone;
   std::vector<Prefix> cluster_cidrs;  // of kClusterCidr
@@ -97,6 +100,7 @@ struct KubeProxy {
   std::vector<Prefix> node_port_addresses;  // empty: all
   bool localhost_node_ports = true;
   SocketLb socket_lb = SocketLb::kNode;
+  Invalid invalid = Invalid::kDrop;
 
   friend bool operator==(const KubeProxy&, const KubeProxy&) = default;
 };
