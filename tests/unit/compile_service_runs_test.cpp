@@ -182,5 +182,15 @@ TEST_F(ServiceRuns, AreRightAndNotTooManyAfterManyChanges) {
   EXPECT_LT(wanted.services->runs.size(), config.services.size() / 10);
 }
 
+TEST_F(ServiceRuns, AreJoinedWhenLittleIsLeftOfThem) {
+  std::mt19937 dice(7);
+  const std::size_t many = wanted.services->runs.size();
+  while (config.services.size() > 100) {
+    config.services.erase(At(dice() % config.services.size()));
+    wanted = After(config, wanted);
+  }
+  EXPECT_LE(wanted.services->runs.size(), many / 2);
+}
+
 }  // namespace
 }  // namespace natrix::compile
