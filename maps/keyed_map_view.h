@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 
+#include <algorithm>
 #include <concepts>
 #include <cstring>
 #include <optional>
@@ -66,15 +67,21 @@ class KeyedMapView {
   }
   // Not atomic: on an error an unknown part of the pairs is written.
   Result<> UpsertAll(std::span<const std::pair<K, V>> pairs) const {
+    // Some at a time: what is copied is still in the processor's cache when the kernel reads it.
+    constexpr std::size_t kAtOnce = 1024;
     std::vector<K> keys;
     std::vector<V> values;
-    keys.reserve(pairs.size());
-    values.reserve(pairs.size());
-    for (const auto& [key, value] : pairs) {
-      keys.push_back(key);
-      values.push_back(value);
+    for (; !pairs.empty(); pairs = pairs.subspan(keys.size())) {
+      keys.clear();
+      values.clear();
+      for (const auto& [key, value] : pairs.first(std::min(pairs.size(), kAtOnce))) {
+        keys.push_back(key);
+        values.push_back(value);
+      }
+      auto done = WriteAll(fd_, info_, keys.data(), values.data(), keys.size());
+      if (!done) return done;
     }
-    return WriteAll(fd_, info_, keys.data(), values.data(), keys.size());
+    return {};
   }
   // A key that is not there is no error.
   Result<> EraseAll(std::span<const K> keys) const {

@@ -116,11 +116,11 @@ TEST(HostPorts, ChangeNothingOfTheServicesBesideThem) {
   config.host_ports = {Container({{{}, 8080, 80}, {{}, 8081, 81}})};
   const Wanted with =
       Compile(config, Host(), {.subnets = {}, .made = {}, .services = before.services});
-  EXPECT_EQ(with.services->parts[0], before.services->parts[0]);
+  EXPECT_EQ(PartAt(*with.services, 0), PartAt(*before.services, 0));
   config.host_ports[0].mappings.pop_back();
   const Wanted fewer =
       Compile(config, Host(), {.subnets = {}, .made = {}, .services = with.services});
-  EXPECT_EQ(fewer.services->parts[0], before.services->parts[0]);
+  EXPECT_EQ(PartAt(*fewer.services, 0), PartAt(*before.services, 0));
   const ServiceEdits edits = Diff(*with.services, *fewer.services);
   EXPECT_EQ(edits.service.erase.size(), 2U) << "the one port, of both families";
   EXPECT_THAT(edits.service.write, IsEmpty()) << "the other keeps its number";

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <memory>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,6 +94,11 @@ inline std::vector<std::string> CalledAt(const Wanted& wanted) {
 }
 inline std::vector<std::string> CalledAt(const model::Config& config) {
   return CalledAt(Compile(config, Host()));
+}
+
+inline std::shared_ptr<const ServicePart> PartAt(const Services& services, std::ptrdiff_t index) {
+  auto parts = services.parts();
+  return *std::ranges::next(parts.begin(), index);
 }
 
 inline std::uint32_t NumberAt(const Services& services, const std::string& address,

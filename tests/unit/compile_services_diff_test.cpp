@@ -123,8 +123,8 @@ TEST(ServiceDiff, OneEndpointIsOneEntry) {
   const Wanted after = After(config, before);
   const ServiceEdits edits = Diff(*before.services, *after.services);
 
-  EXPECT_EQ(after.services->parts[0], before.services->parts[0]);
-  EXPECT_EQ(after.services->parts[2], before.services->parts[2]);
+  EXPECT_EQ(PartAt(*after.services, 0), PartAt(*before.services, 0));
+  EXPECT_EQ(PartAt(*after.services, 2), PartAt(*before.services, 2));
   EXPECT_TRUE(edits.service.empty());
   ASSERT_EQ(edits.backend.write.size(), 1u);
   EXPECT_EQ(Address{edits.backend.write[0].second.at[0].addr}.ToString(), "10.16.0.9");

@@ -16,7 +16,7 @@ std::uint32_t ServiceNumbers::Had(const ServicePart* old, const model::Service& 
       if (old->service->ports[i].name == port.name &&
           old->service->ports[i].protocol == port.protocol)
         number = old->numbers[i][static_cast<std::size_t>(family)];
-  } else if (previous_.parts.empty()) {
+  } else if (previous_.runs.empty()) {
     // Read from the maps, or nothing at all.  Beside parts, `rest` is NodePorts of theirs.
     number = InMaps(service, port, family);
   }
@@ -60,15 +60,17 @@ std::uint32_t ServiceNumbers::InMaps(const model::Service& service,
 void ServiceNumbers::Collect(bool with_previous) {
   taken_.assign(NX_MAX_SERVICE_PORTS, false);
   taken_[0] = true;
-  const auto take = [&](const Parts& parts) {
-    for (const auto& part : parts)
-      if (part)
-        for (const auto& numbers : part->numbers)
-          for (const std::uint32_t number : numbers) taken_[number] = true;
+  const auto take = [&](const ServicePart& part) {
+    for (const auto& numbers : part.numbers)
+      for (const std::uint32_t number : numbers) taken_[number] = true;
   };
-  take(kept_);
+  for (const Draft::Stretch& stretch : draft_.stretches)
+    if (stretch.run)
+      for (const PartPointer& part : stretch.run->parts) take(*part);
+  for (const Draft::Place& place : draft_.places)
+    if (place.part) take(*place.part);
   if (!with_previous) return;
-  take(previous_.parts);
+  for (const PartPointer& part : previous_.parts()) take(*part);
   for (const auto& [key, value] : previous_.rest->service)
     if (value.number < taken_.size()) taken_[value.number] = true;
 }

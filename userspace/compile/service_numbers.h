@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "userspace/compile/service_runs.h"
 #include "userspace/compile/services.h"
 
 namespace natrix::compile {
@@ -13,10 +13,9 @@ namespace natrix::compile {
 // as there are others: clients with affinity would be another Service port's.
 class ServiceNumbers {
  public:
-  using Parts = std::vector<std::shared_ptr<const ServicePart>>;
-
-  // `kept` are the parts that are used again, among nulls.  Both must outlive this.
-  ServiceNumbers(const Services& previous, const Parts& kept) : previous_(previous), kept_(kept) {}
+  // What `draft` has before anything is made keeps its numbers.  Both must outlive this.
+  ServiceNumbers(const Services& previous, const Draft& draft)
+      : previous_(previous), draft_(draft) {}
 
   // What the Service's port had, of which `old` was made; 0: nothing.  Read from the maps, it is
   // known by its ClusterIP.  All that had one are asked for before the first new one is.
@@ -31,7 +30,7 @@ class ServiceNumbers {
   void Collect(bool with_previous);
 
   const Services& previous_;
-  const Parts& kept_;
+  const Draft& draft_;
   Pairs<nx_service_key, nx_service> in_maps_;  // sorted; empty until it is asked for
   std::vector<bool> given_ = std::vector<bool>(NX_MAX_SERVICE_PORTS + 1);
   std::vector<bool> taken_;  // empty until a new number is asked for

@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <set>
-#include <string_view>
-#include <unordered_map>
 
 #include "userspace/compile/host_ports.h"
 #include "userspace/compile/service_numbers.h"
 #include "userspace/compile/service_part.h"
+#include "userspace/compile/service_runs.h"
 
 namespace natrix::compile {
 namespace {
@@ -18,86 +17,8 @@ using model::Family;
 using model::kFamilies;
 using model::Service;
 
-using PartPointer = std::shared_ptr<const ServicePart>;
-using PartList = std::vector<PartPointer>;
-
-bool SameName(const Service& a, const Service& b) {
-  return a.name == b.name && a.name_space == b.name_space;
-}
-
-// How many parts at the beginning and at the end are the same in both.
-struct Common {
-  std::size_t front = 0;
-  std::size_t back = 0;
-};
-
-template <typename Same>
-Common CommonEnds(std::size_t before, std::size_t after, Same same) {
-  Common common;
-  const std::size_t most = std::min(before, after);
-  while (common.front < most && same(common.front, common.front)) ++common.front;
-  while (common.back < most - common.front &&
-         same(before - 1 - common.back, after - 1 - common.back))
-    ++common.back;
-  return common;
-}
-
-// The parts that two lists do not share.
-struct Changed {
-  std::vector<const ServicePart*> gone;
-  std::vector<const ServicePart*> come;
-
-  Changed(const PartList& before, const PartList& after) {
-    const Common common =
-        CommonEnds(before.size(), after.size(),
-                   [&](std::size_t b, std::size_t a) { return before[b] == after[a]; });
-    const std::size_t old_end = before.size() - common.back, new_end = after.size() - common.back;
-    std::vector<const ServicePart*> old, now;
-    for (std::size_t i = common.front; i < old_end; ++i) {
-      if (old_end == new_end && before[i] == after[i]) continue;
-      old.push_back(before[i].get());
-    }
-    for (std::size_t i = common.front; i < new_end; ++i) {
-      if (old_end == new_end && before[i] == after[i]) continue;
-      now.push_back(after[i].get());
-    }
-    std::ranges::sort(old);
-    std::ranges::sort(now);
-    std::ranges::set_difference(old, now, std::back_inserter(gone));
-    std::ranges::set_difference(now, old, std::back_inserter(come));
-  }
-};
-
-// Finds what was made of the Service of that name: at the place where it is looked for, or else
-// by its name, of which an index is made when it is first needed.
-class Before {
- public:
-  // Of parts [first, last): the others are found already.
-  Before(const PartList& parts, std::size_t first, std::size_t last)
-      : parts_(parts), first_(first), last_(last) {}
-
-  const PartPointer* Find(const Service& service, std::size_t place) {
-    if (place < last_ && SameName(parts_[place]->service, service)) return &parts_[place];
-    if (index_.empty())
-      for (std::size_t i = first_; i < last_; ++i)
-        index_.emplace(NameOf(parts_[i]->service), &parts_[i]);
-    const auto found = index_.find(NameOf(service));
-    return found == index_.end() ? nullptr : found->second;
-  }
-
- private:
-  static std::string NameOf(const Service& service) {
-    return service.name_space + "/" + service.name;
-  }
-
-  const PartList& parts_;
-  const std::size_t first_;
-  const std::size_t last_;
-  std::unordered_map<std::string, const PartPointer*> index_;
-};
-
 // What is known of all parts together, from what was known before and what changed.
-void Count(Services& services, const Changed& changed) {
+void Count(Services& services, const ChangedParts& changed) {
   const auto reserve = [&](std::uint16_t port, int by) {
     if (port == 0) return;
     if (services.reserved_uses.empty()) services.reserved_uses.resize(65536);
@@ -149,12 +70,11 @@ std::vector<Address> NodePortAddresses(const ServiceNode& node, const model::Hos
 void AddUnserved(const Services& services, Pairs<nx_service_key, nx_service>& to) {
   // To look into thousands of parts costs more than the rest of a small change.
   if (services.unserved == 0) return;
-  const PartList& parts = services.parts;
   std::set<nx_service_key, ByBytes> host_ports;
-  for (const PartPointer& part : parts)
+  for (const PartPointer& part : services.parts())
     if (part->service->host_ports)
       for (const auto& [key, value] : part->entries.service) host_ports.insert(key);
-  for (const PartPointer& part : parts)
+  for (const PartPointer& part : services.parts())
     for (const auto& entry : part->unserved)
       if (!host_ports.contains(entry.first)) to.push_back(entry);
 }
@@ -224,18 +144,47 @@ void AddNames(const ServicePart& part, NamePairs& names) {
 template <typename K, typename V>
 Table<K, V> AllOf(const Services& services, Pairs<K, V> ServiceEntries::* table) {
   Table<K, V> all((services.rest.get()->*table).begin(), (services.rest.get()->*table).end());
-  for (const PartPointer& part : services.parts)
+  for (const PartPointer& part : services.parts())
     all.insert((part->entries.*table).begin(), (part->entries.*table).end());
   return all;
 }
 
-// Services, then host ports, in `joined` if there are any.
-const std::vector<model::Shared<Service>>& AllOf(const model::Config& config,
-                                                 std::vector<model::Shared<Service>>& joined) {
-  if (!model::HasHostPorts(config)) return config.services;
-  joined = config.services;
-  for (model::Shared<Service>& ports : HostPortServices(config)) joined.push_back(std::move(ports));
-  return joined;
+ServiceNode NodeOf(const model::Config& config, std::uint32_t hz) {
+  return {.name = config.node.name,
+          .zone = config.node.zone,
+          .addresses = config.node.addresses,
+          .node_port_addresses = config.kube_proxy.node_port_addresses,
+          .hz = hz};
+}
+
+// Makes the parts that are missing.
+void Fill(Draft& draft, const ServiceList& wanted, const Services& old, const ServiceNode& node) {
+  std::vector<Draft::Place*> missing;
+  for (Draft::Place& place : draft.places)
+    if (!place.part) missing.push_back(&place);
+  // What stays has its numbers by now; what changed gets what it had before anything new is given.
+  ServiceNumbers numbers(old, draft);
+  std::vector<std::vector<std::array<std::uint32_t, 2>>> given(missing.size());
+  for (std::size_t m = 0; m < missing.size(); ++m) {
+    const Service& service = wanted[missing[m]->service];
+    for (const model::PortOfService& port : service.ports) {
+      auto& both = given[m].emplace_back();
+      for (const Family family : kFamilies)
+        if (model::FirstOf(service.cluster_ips, family))
+          both[static_cast<std::size_t>(family)] =
+              numbers.Had(missing[m]->had, service, port, family);
+    }
+  }
+  for (std::size_t m = 0; m < missing.size(); ++m) {
+    const model::Shared<Service>& service = wanted[missing[m]->service];
+    for (auto& both : given[m])
+      for (const Family family : kFamilies)
+        if (auto& number = both[static_cast<std::size_t>(family)];
+            number == 0 && model::FirstOf(service->cluster_ips, family))
+          number = numbers.Next();
+    missing[m]->part =
+        std::make_shared<const ServicePart>(MakeServicePart(service, std::move(given[m]), node));
+  }
 }
 
 }  // namespace
@@ -257,70 +206,25 @@ std::shared_ptr<const Services> MakeServices(const model::Config& config, std::u
                                              const std::shared_ptr<const Services>& previous) {
   static const auto none = std::make_shared<const Services>();
   const Services& old = previous ? *previous : *none;
-  std::vector<model::Shared<Service>> with_host_ports;
-  const auto& wanted = AllOf(config, with_host_ports);
-  auto made = std::make_shared<Services>();
-  made->node = {.name = config.node.name,
-                .zone = config.node.zone,
-                .addresses = config.node.addresses,
-                .node_port_addresses = config.kube_proxy.node_port_addresses,
-                .hz = hz};
-  const bool same_node = made->node == old.node;
-  const Common common = same_node ? CommonEnds(old.parts.size(), wanted.size(),
-                                               [&](std::size_t b, std::size_t a) {
-                                                 return old.parts[b]->service == wanted[a];
-                                               })
-                                  : Common{};
-  if (common.front == wanted.size() && wanted.size() == old.parts.size() && same_node && previous)
-    return previous;
+  const ServiceList::List host_ports = HostPortServices(config);
+  const ServiceList wanted(config.services, host_ports);
+  ServiceNode node = NodeOf(config, hz);
+  const bool same_node = node == old.node;
+  Draft draft = DraftOf(old.runs, wanted, same_node);
+  if (same_node && previous && draft.Is(old.runs)) return previous;
 
-  PartList& parts = made->parts;
-  parts.resize(wanted.size());
-  std::copy_n(old.parts.begin(), common.front, parts.begin());
-  std::copy_n(old.parts.end() - static_cast<std::ptrdiff_t>(common.back), common.back,
-              parts.end() - static_cast<std::ptrdiff_t>(common.back));
-  Before before(old.parts, common.front, old.parts.size() - common.back);
-  std::vector<std::pair<std::size_t, const ServicePart*>> changed;  // with what it was before
-  for (std::size_t i = common.front; i < wanted.size() - common.back; ++i) {
-    const PartPointer* had = before.Find(wanted[i], i);
-    if (same_node && had != nullptr && (*had)->service == wanted[i])
-      parts[i] = *had;
-    else
-      changed.emplace_back(i, had == nullptr ? nullptr : had->get());
-  }
-  // What stays has its numbers by now; what changed gets what it had before anything new is given.
-  ServiceNumbers numbers(old, parts);
-  std::vector<std::vector<std::array<std::uint32_t, 2>>> given(changed.size());
-  for (std::size_t c = 0; c < changed.size(); ++c) {
-    const Service& service = wanted[changed[c].first];
-    for (const model::PortOfService& port : service.ports) {
-      auto& both = given[c].emplace_back();
-      for (const Family family : kFamilies)
-        if (model::FirstOf(service.cluster_ips, family))
-          both[static_cast<std::size_t>(family)] =
-              numbers.Had(changed[c].second, service, port, family);
-    }
-  }
-  for (std::size_t c = 0; c < changed.size(); ++c) {
-    const model::Shared<Service>& service = wanted[changed[c].first];
-    for (auto& both : given[c])
-      for (const Family family : kFamilies)
-        if (auto& number = both[static_cast<std::size_t>(family)];
-            number == 0 && model::FirstOf(service->cluster_ips, family))
-          number = numbers.Next();
-    parts[changed[c].first] = std::make_shared<const ServicePart>(
-        MakeServicePart(service, std::move(given[c]), made->node));
-  }
-  if (same_node) {
+  auto made = std::make_shared<Services>();
+  if (same_node) {  // counted from there; the runs and the rest are made anew
     made->in_parts = old.in_parts;
     made->at_any_address = old.at_any_address;
     made->unserved = old.unserved;
     made->reserved_uses = old.reserved_uses;
     made->reserved = old.reserved;
-    Count(*made, Changed(old.parts, parts));
-  } else {
-    Count(*made, Changed({}, parts));
   }
+  made->node = std::move(node);
+  Fill(draft, wanted, old, made->node);
+  made->runs = draft.Runs();
+  Count(*made, ChangedParts(same_node ? old.runs : RunList(), made->runs));
   return made;
 }
 
@@ -331,10 +235,10 @@ std::shared_ptr<const Services> WithHost(std::shared_ptr<const Services> service
   if (!addresses.empty()) {
     // An external IP may be an address of the node: kube-proxy asks for NodePorts last.
     std::set<nx_service_key, ByBytes> taken;
-    for (const PartPointer& part : services->parts)
+    for (const PartPointer& part : services->parts())
       for (const auto& [key, value] : part->entries.service)
         if (std::ranges::binary_search(addresses, Address{key.addr})) taken.insert(key);
-    for (const PartPointer& part : services->parts)
+    for (const PartPointer& part : services->parts())
       for (const auto& [any, value] : part->node_ports)
         for (const Address& address : addresses) {
           if (address.family() != Address{any.addr}.family()) continue;
@@ -354,7 +258,7 @@ std::shared_ptr<const Services> WithHost(std::shared_ptr<const Services> service
 
 ServiceEdits Diff(const Services& live, const Services& wanted) {
   if (&live == &wanted) return {};
-  const Changed changed(live.parts, wanted.parts);
+  const ChangedParts changed(live.runs, wanted.runs);
   std::vector<const ServiceEntries*> gone, come;
   for (const ServicePart* part : changed.gone) gone.push_back(&part->entries);
   for (const ServicePart* part : changed.come) come.push_back(&part->entries);
@@ -370,12 +274,12 @@ ServiceEdits Diff(const Services& live, const Services& wanted) {
 
 ServiceNames NamesOf(const Services& services) {
   NamePairs names;
-  for (const PartPointer& part : services.parts) AddNames(*part, names);
+  for (const PartPointer& part : services.parts()) AddNames(*part, names);
   return {names.begin(), names.end()};
 }
 
 Edits<std::uint32_t, nx_service_name> DiffOfNames(const Services& live, const Services& wanted) {
-  const Changed changed(live.parts, wanted.parts);
+  const ChangedParts changed(live.runs, wanted.runs);
   NamePairs gone, come;
   for (const ServicePart* part : changed.gone) AddNames(*part, gone);
   for (const ServicePart* part : changed.come) AddNames(*part, come);

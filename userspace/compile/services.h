@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,9 +53,18 @@ struct ServicePart {
   Pairs<nx_service_key, nx_service> unserved;
 };
 
+// Parts that follow on each other in the configuration.  Never changed once it is made: lists share
+// the runs in which nothing changed, so that ten thousand parts are copied, compared and let go
+// without a look at each, all of which would have to come from memory (ADR 9).
+struct ServiceRun {
+  std::vector<std::shared_ptr<const ServicePart>> parts;  // no nulls, not empty
+  // What each is made of, kept alive by it: beside each other, for the same reason.
+  std::vector<const model::Service*> made_of;
+};
+
 // What the maps hold for all of them.  Never changed once it is made: two configurations share the
-// parts that are the same (ADR 9), which are found by their place, so that neither makes nor
-// compares what stayed.
+// parts that are the same, which are found by their place, so that neither makes nor compares what
+// stayed.
 struct Services {
   struct Sizes {
     std::size_t service = 0;
@@ -66,7 +76,7 @@ struct Services {
   };
 
   ServiceNode node;
-  std::vector<std::shared_ptr<const ServicePart>> parts;  // in the configuration's order, no nulls
+  std::vector<std::shared_ptr<const ServiceRun>> runs;  // in the configuration's order, no nulls
   // NodePorts at single addresses of the node, and unserved ones; or, read from the maps,
   // everything.
   std::shared_ptr<const ServiceEntries> rest = std::make_shared<const ServiceEntries>();
@@ -78,6 +88,11 @@ struct Services {
   std::vector<std::uint16_t> reserved_uses;  // by port, how many Services have it; or empty
   std::array<nx_port_word, NX_PORT_WORDS> reserved{};
 
+  // Every part, in the configuration's order.
+  auto parts() const {
+    return runs | std::views::transform([](const auto& run) -> const auto& { return run->parts; }) |
+           std::views::join;
+  }
   Sizes entries() const {
     return {.service = in_parts.service + rest->service.size(),
             .backend = in_parts.backend + rest->backend.size(),

@@ -211,10 +211,9 @@ Result<> Applier::Write(const Wanted& wanted, bool idle_is_unread, ApplyReport& 
 bool Applier::Holds(std::uint32_t index, const Wanted& wanted) const {
   const Side& side = sides_[index];
   return SameTable(side.net, wanted.net) && SameTable(side.fip, wanted.fip) &&
-         compile::Diff(side.subnet, wanted.subnet).empty() &&
-         compile::Diff(side.policy, wanted.policy).empty() && SameTable(side.ports, wanted.ports) &&
-         SameTable(side.loop, wanted.loop) && SameTable(side.range, wanted.range) &&
-         SameBytes(side.config, wanted.config) &&
+         compile::Same(side.subnet, wanted.subnet) && compile::Same(side.policy, wanted.policy) &&
+         SameTable(side.ports, wanted.ports) && SameTable(side.loop, wanted.loop) &&
+         SameTable(side.range, wanted.range) && SameBytes(side.config, wanted.config) &&
          side.services->entries() == wanted.services->entries() &&
          compile::Diff(*side.services, *wanted.services).empty() && Detects(index, wanted);
 }
@@ -273,10 +272,13 @@ Result<> Applier::WriteSide(std::uint32_t side, const Wanted& wanted, ApplyRepor
 // (compile/subnets.cpp), so that nothing is counted in between.
 Result<> Applier::ClearCounters(const Wanted& wanted) const {
   const compile::Unshared changed(sides_[generation_ & 1].subnet, wanted.subnet);
-  for (const auto& [number, subnet] : changed.wanted) {
-    const auto old = changed.live.find(number);
-    if (old != changed.live.end() && SameBytes(old->second.cidr, subnet.cidr) &&
-        SameBytes(old->second.name, subnet.name))
+  const auto before = changed.live.List();
+  for (const auto* entry : changed.wanted.List()) {
+    const auto& [number, subnet] = *entry;
+    const auto old = std::ranges::lower_bound(before, number, compile::ByBytes{},
+                                              [](const auto* each) { return each->first; });
+    if (old != before.end() && (*old)->first == number &&
+        SameBytes((*old)->second.cidr, subnet.cidr) && SameBytes((*old)->second.name, subnet.name))
       continue;
     for (const nx_direction way : {NX_EGRESS, NX_INGRESS})
       if (auto done = maps_.gateway.Clear(number * 2 + way); !done) return done;

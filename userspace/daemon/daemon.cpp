@@ -55,7 +55,7 @@ std::expected<std::unique_ptr<Daemon>, StartFailure> Daemon::Start(const Options
 }
 
 std::optional<StartFailure> Daemon::TryStart() {
-  auto loaded = config::LoadFile(options_.config_path);
+  auto loaded = Read();
   if (!loaded) return StartFailure{StartFailure::Kind::kBadConfig, loaded.Render()};
   LogWarnings(loaded);
   const model::Flows flows = loaded.config->flows;

@@ -71,6 +71,8 @@ class Daemon {
   Result<> OpenSources();
 
   void Reload();
+  // The file as it is now; what is in it as in config_ is shared with that.
+  config::Loaded Read() const;
   // On an error what was in force before still is.
   Result<> Replace(model::Config config);
   void LogWarnings(const config::Loaded& loaded);
