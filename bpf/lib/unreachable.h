@@ -64,20 +64,27 @@ static __always_inline __u64 quoted_sum(const __u32 *header, __u16 length,
 					const struct nx_pkt *pkt)
 {
 	const __u16 *words = (const __u16 *)header;
-	__u16 check = pkt->l4_proto == NX_L4_TCP ? words[8] : words[3];
 	__u64 pseudo = bpf_htons(pkt->l4_proto) + bpf_htons(length), sum = 0;
+	__u16 check;
 
 	for (int i = 0; i < NX_QUOTE_MOST / 4; i++)
 		sum += header[i];
+	switch (pkt->l4_proto) {
+	case NX_L4_TCP:
+		check = words[8];
+		break;
+	case NX_L4_UDP:
+	case NX_L4_UDPLITE:
+		check = words[3];
+		break;
+	default:
+		return sum;
+	}
 	/* A v4-mapped address is 0xffff more than an IPv4 one, which is 0. */
 	for (int i = 0; i < 4; i++)
 		pseudo += (__u64)addr_word(&pkt->tuple.src, i) +
 			  addr_word(&pkt->tuple.dst, i);
-	return (pkt->l4_proto == NX_L4_TCP || pkt->l4_proto == NX_L4_UDP ||
-		pkt->l4_proto == NX_L4_UDPLITE) &&
-			       csum_fold(pseudo) == check ?
-		       (__u16)~check :
-		       sum;
+	return csum_fold(pseudo) == check ? (__u16)~check : sum;
 }
 
 static __always_inline int unreachable_write4(struct __sk_buff *skb,
