@@ -12,8 +12,11 @@
 
 namespace natrix::netns {
 
+// No hook is there for the example's floating IPs.
+inline constexpr char kNoProbeWords[] = "kubeProxy: {socketLB: 'off'}\n";
 // The configuration's words for them.
 inline constexpr char kProbeWords[] =
+    "kubeProxy: {socketLB: 'off'}\n"
     "tproxy:\n"
     "  probes:\n"
     "  - {podIP: 10.241.39.2, port: 80}\n"

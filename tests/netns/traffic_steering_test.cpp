@@ -50,7 +50,7 @@ TEST_P(Steering, IsShownByStatus) {
 }
 
 TEST_P(Steering, IsNotThereWithoutProbes) {
-  node_.SetWords("");
+  node_.SetWords(kNoProbeWords);
   node_.Start();
 
   EXPECT_EQ(Traces(), "");
@@ -58,13 +58,13 @@ TEST_P(Steering, IsNotThereWithoutProbes) {
 }
 
 TEST_P(Steering, ComesAndGoesWithTheConfiguration) {
-  node_.SetWords("");
+  node_.SetWords(kNoProbeWords);
   node_.Start();
   const UniqueFd proxy = StartProxy();
 
   node_.SetWords(kProbeWords);
   Works(proxy);
-  node_.SetWords("");
+  node_.SetWords(kNoProbeWords);
 
   EXPECT_EQ(Traces(), "");
   const UniqueFd outside = ListenOutside(80);
@@ -74,7 +74,7 @@ TEST_P(Steering, ComesAndGoesWithTheConfiguration) {
 TEST_P(Steering, GoesWhenTheConfigurationLostItWhileNobodyLooked) {
   node_.Start();
   node_.Kill();
-  node_.SetWords("");
+  node_.SetWords(kNoProbeWords);
 
   node_.Start();
 

@@ -15,8 +15,8 @@
 namespace natrix::daemon {
 
 // The hooks that see what processes call: for kubelet probes, for ports that no Service of IPVS
-// mode has, for Services.  Present while the configuration has any of these.  A failure is logged
-// once and tried again each time.
+// mode has, for Services, host ports and floating IPs.  Present while the configuration has any of
+// these.  A failure is logged once and tried again each time.
 class ProcessHooks {
  public:
   // Takes up what an earlier process left.  All that is borrowed must outlive this.
