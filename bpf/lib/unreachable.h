@@ -58,7 +58,8 @@ static __always_inline __u32 quoted_length(const __u32 *header, __u8 proto)
 /* The sum of the quoted header as its receiver will see it.  The device
  * completes a CHECKSUM_PARTIAL field p to the complement of the sum with p in
  * it: the sum with that is then the complement of p.  (An SCTP one would be
- * completed by a CRC; that error arrives with a wrong sum.)
+ * completed by a CRC; that error arrives with a wrong sum.  So does the one
+ * about an echo request whose sequence number happens to be p, one in 65536.)
  */
 static __always_inline __u64 quoted_sum(const __u32 *header, __u16 length,
 					const struct nx_pkt *pkt)
@@ -73,9 +74,7 @@ static __always_inline __u64 quoted_sum(const __u32 *header, __u16 length,
 	for (int i = 0; i < 4; i++)
 		pseudo += (__u64)addr_word(&pkt->tuple.src, i) +
 			  addr_word(&pkt->tuple.dst, i);
-	return (pkt->l4_proto == NX_L4_TCP || pkt->l4_proto == NX_L4_UDP ||
-		pkt->l4_proto == NX_L4_UDPLITE) &&
-			       csum_fold(pseudo) == check ?
+	return pkt->l4_proto != NX_L4_SCTP && csum_fold(pseudo) == check ?
 		       (__u16)~check :
 		       sum;
 }
