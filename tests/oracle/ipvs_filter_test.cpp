@@ -95,16 +95,9 @@ TEST_P(IpvsFilter, PortsThatNoServiceHasAreRefused) {
   EXPECT_TRUE(IsTold(Place::kPod1, late)) << "NEW in the middle";
 }
 
-TEST_P(IpvsFilter, WhatHasNoPortsIsRefused) {
+TEST_P(IpvsFilter, APingIsRefused) {
   IsToldOfNoPort(Place::kPod1, Echo(cast().pod1, cast().service));
   IsToldOfNoPort(Place::kOutside, Echo(cast().client, names().external));
-  for (const int protocol : {47, 50}) {  // GRE and ESP: natrix says nothing
-    PacketSpec other = Udp(cast().client, cast().service);
-    other.protocol = static_cast<std::uint8_t>(protocol);
-    other.payload = 40;
-    exchange_.Send(Place::kOutside, other);
-    EXPECT_TRUE(RightShows(exchange_, std::nullopt));
-  }
 }
 
 TEST_P(IpvsFilter, PortsOfServicesAndHealthChecksAreNot) {
