@@ -58,7 +58,8 @@ static __always_inline __u32 quoted_length(const __u32 *header, __u8 proto)
 /* The sum of the quoted header as its receiver will see it.  The device
  * completes a CHECKSUM_PARTIAL field p to the complement of the sum with p in
  * it: the sum with that is then the complement of p.  (An SCTP one would be
- * completed by a CRC; that error arrives with a wrong sum.)
+ * completed by a CRC; that error arrives with a wrong sum.  So does the one
+ * about an echo request whose sequence number happens to be p, one in 65536.)
  */
 static __always_inline __u64 quoted_sum(const __u32 *header, __u16 length,
 					const struct nx_pkt *pkt)

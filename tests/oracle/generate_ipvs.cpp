@@ -117,9 +117,8 @@ std::vector<ServicePort> AllCalled(Dice& dice, Family family, const Ipvs& ipvs) 
 }
 
 const std::vector<std::uint8_t>& AnyProtocol() {
-  static const std::vector<std::uint8_t> kAny{
-      support::kIcmp,    support::kIcmp, support::kUdp, support::kTcp,
-      support::kUdpLite, support::kGre,  support::kEsp, 253};
+  static const std::vector<std::uint8_t> kAny{support::kIcmp, support::kIcmp, support::kUdp,
+                                              support::kTcp};
   return kAny;
 }
 

@@ -219,10 +219,10 @@ TEST_P(ServiceInvalid, AnRstPastTheServiceDoesNotReachTheEndpoint) {
 }
 
 TEST_P(ServiceInvalid, AnEndpointsLateSegmentsDoNotLeaveWithItsOwnAddress) {
-  PacketSpec call = Call(cast().client, names().external);
+  PacketSpec call = Call(cast().pod3, cast().service);
   call.sport = ++port_;
-  exchange_.Send(Place::kOutside, call);
-  ASSERT_TRUE(Agree(exchange_));
+  exchange_.Send(Place::kPod3, call);
+  ASSERT_TRUE(Arrives(exchange_, {Place::kPod1, cast().pod3, cast().pod1}));
   Forget();
   for (const std::uint8_t flags : Orphans()) {
     exchange_.Reply(Place::kPod1, {.tcp_flags = flags});
@@ -284,16 +284,6 @@ TEST_P(ServiceInvalid, KubeOvnAcceptsThemFromAndToItsSets) {
   error.from = cast().router;
   exchange_.Report(Place::kOutside, error);
   EXPECT_TRUE(Arrives(exchange_, {Place::kPod3, cast().router, cast().pod3}));
-}
-
-// Answers may come by it to what left by it, and that natrix does not see.
-TEST_P(ServiceInvalid, WhatComesByADeviceThatIsNotManagedIsForwarded) {
-  config_.node.pod_devices.clear();
-  config_.kube_proxy.detect = model::DetectLocal::kNone;
-  nodes_.Apply(config_);
-  exchange_.Send(Place::kPod1, Orphan(cast().pod1, cast().web, kSyn | kAck));
-  EXPECT_TRUE(LeftShows(exchange_, std::nullopt));
-  EXPECT_TRUE(RightShows(exchange_, Arrival{Place::kOutside, cast().pod1, cast().web}));
 }
 
 }  // namespace
