@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "userspace/compile/compile.h"
 
@@ -47,6 +49,55 @@ TEST(Diff, NamesWhatToEraseAndWhatToWrite) {
   EXPECT_EQ(edits.write[0].first, 3u);
   EXPECT_EQ(edits.write[0].second.ifindex, 31u);
   EXPECT_EQ(edits.write[1].first, 4u);
+}
+
+using Locals = Parts<std::uint32_t, nx_local>;
+
+auto Part(Table<std::uint32_t, nx_local> entries) {
+  return std::make_shared<const Table<std::uint32_t, nx_local>>(std::move(entries));
+}
+
+TEST(Diff, FindsAnEntryThatWentIntoAnotherPart) {
+  Locals live, wanted;
+  live["shared"] = wanted["shared"] = Part({{9, {90}}});
+  live["a"] = Part({{1, {10}}, {4, {40}}});
+  live["b"] = Part({{2, {20}}, {5, {50}}});
+  wanted["b"] = Part({{1, {11}}, {4, {40}}});
+  wanted["c"] = Part({{2, {20}}, {3, {30}}});
+
+  const auto edits = Diff(live, wanted);
+
+  EXPECT_THAT(edits.erase, ElementsAre(5));
+  ASSERT_EQ(edits.write.size(), 2u);
+  EXPECT_EQ(edits.write[0].first, 1u);
+  EXPECT_EQ(edits.write[0].second.ifindex, 11u);
+  EXPECT_EQ(edits.write[1].first, 3u);
+}
+
+TEST(Diff, TheSameInOtherPartsIsTheSame) {
+  Locals live, wanted;
+  live["a"] = Part({{1, {10}}, {2, {20}}});
+  wanted["b"] = Part({{2, {20}}});
+  wanted["c"] = Part({{1, {10}}});
+  EXPECT_TRUE(Same(live, wanted));
+
+  wanted["c"] = Part({{1, {11}}});
+  EXPECT_FALSE(Same(live, wanted));
+  wanted["c"] = Part({{1, {10}}, {3, {30}}});
+  EXPECT_FALSE(Same(live, wanted));
+}
+
+// A set has a member of two Subnets once.
+TEST(Diff, WhatTwoPartsHaveIsThereAsLongAsOneHasIt) {
+  Locals both, one;
+  both["a"] = Part({{1, {10}}});
+  both["b"] = Part({{1, {10}}, {2, {20}}});
+  one["b"] = Part({{1, {10}}});
+
+  EXPECT_EQ(Diff(Locals(), both).write.size(), 2u);
+  EXPECT_THAT(Diff(both, one).erase, ElementsAre(2));
+  EXPECT_TRUE(Diff(both, one).write.empty());
+  EXPECT_THAT(DiffOfSets(both, one).erase, ElementsAre(2));
 }
 
 }  // namespace
