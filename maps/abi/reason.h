@@ -103,7 +103,7 @@
 	X(NX_R_UNPUBLISHED, 63, DROP,                                          \
 	  "Docker: into a bridge from elsewhere, to no published port")        \
 	X(NX_R_METADATA, 64, TRANSLATE,                                        \
-	  "OpenStack's metadata service, to who serves it")                   \
+	  "OpenStack's metadata service, to who serves it")                    \
 	X(NX_R_INVALID_FORWARD, 65, DROP,                                      \
 	  "to be forwarded, starts no flow and belongs to none")
 

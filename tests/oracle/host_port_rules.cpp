@@ -82,10 +82,9 @@ void AddMapping(Table& nat, const HostPorts& ports, const PortMapping& mapping, 
   const std::string match =
       fmt::format("-p {} --dport {}{}", NameOf(mapping.protocol), mapping.host_port, At(mapping));
   if (ports.snat) {
-    nat.Add(chain,
-            fmt::format("-s {} {} -j {}",
-                        ports.masq_all ? All(family) : net.WithoutHostBits().ToString(), match,
-                        mark));
+    nat.Add(chain, fmt::format("-s {} {} -j {}",
+                               ports.masq_all ? All(family) : net.WithoutHostBits().ToString(),
+                               match, mark));
     if (family == Family::kIpv4 && !ports.masq_all)
       nat.Add(chain, fmt::format("-s 127.0.0.1/32 {} -j {}", match, mark));
   }
