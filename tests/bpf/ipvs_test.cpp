@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <gmock/gmock.h>
 
 #include "tests/bpf/datapath.h"
@@ -103,7 +104,8 @@ TEST_P(IpvsFilter, ServicesHealthChecksAndOtherAddressesAreNot) {
   EXPECT_FALSE(Call(NX_L4_TCP, 80).reflected);
   EXPECT_FALSE(Call(NX_L4_UDP, 53).reflected);
   for (const nx_l4 protocol : {NX_L4_TCP, NX_L4_UDP})
-    for (const std::uint16_t port : {32000, 32001}) EXPECT_FALSE(Call(protocol, port).reflected);
+    for (const std::uint16_t port : std::array<std::uint16_t, 2>{32000, 32001})
+      EXPECT_FALSE(Call(protocol, port).reflected);
   // Not the node's: FORWARD has no such rule.
   EXPECT_THAT(Run(Hook::kUplinkIn, Tcp(cast().web, cast().service)), PassedFor(NX_R_NOT_OURS));
   EXPECT_FALSE(Call(NX_L4_TCP, 82, kRst).reflected) << "not NEW";
