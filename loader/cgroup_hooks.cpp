@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sys/mount.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -47,20 +46,6 @@ std::uint32_t ProgramOf(int link_fd) {
   return info.prog_id;
 }
 
-// The hierarchy is one, mounted or not: a mount that no path leads to, which goes with its
-// descriptor.  Links made on it stay.
-Result<std::optional<CgroupRoot>> MountCgroupRoot() {
-  const UniqueFd context(fsopen("cgroup2", FSOPEN_CLOEXEC));
-  if (!context && errno == ENODEV) return std::optional<CgroupRoot>();
-  if (!context || fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
-    return Fail(errno, "open the file system cgroup2");
-  const UniqueFd mount(fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
-  if (!mount) return Fail(errno, "mount the file system cgroup2");
-  UniqueFd fd(openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return Fail(errno, "open the root of the file system cgroup2");
-  return CgroupRoot{.fd = std::move(fd), .path = "cgroup2 (mounted nowhere)"};
-}
-
 }  // namespace
 
 std::vector<std::string> Cgroup2Mounts(std::string_view mounts) {
@@ -86,7 +71,7 @@ Result<std::optional<CgroupRoot>> OpenCgroupRoot() {
     if (info.f_type != CGROUP2_SUPER_MAGIC) continue;  // covered by another mount
     return CgroupRoot{.fd = std::move(fd), .path = path};
   }
-  return MountCgroupRoot();
+  return std::optional<CgroupRoot>();
 }
 
 std::string CgroupPinPath(const PinRoot& root, const CgroupHook& hook) {
@@ -181,8 +166,8 @@ Result<> CgroupHooks::Create(std::size_t which, int prog_fd) {
   if (!cgroup) return std::unexpected(std::move(cgroup).error());
   if (!*cgroup)
     return Fail(
-        "the kernel has no cgroup v2, so that nobody sees what processes call\n"
-        "  = help: CONFIG_CGROUPS and CONFIG_CGROUP_BPF");
+        "no cgroup v2 file system is mounted, so that nobody sees what processes call\n"
+        "  = help: mount -t cgroup2 cgroup2 /sys/fs/cgroup, or anywhere else");
   UniqueFd fd(bpf_link_create(prog_fd, (*cgroup)->fd.get(), kCgroupHooks[which].type, nullptr));
   if (!fd) return Fail(errno, "create link on " + (*cgroup)->path);
   const std::string path = PinPath(which);

@@ -47,11 +47,10 @@ inline constexpr CgroupHookSet kAllCgroupHooks{0xff};
 // than one place when one of them is covered by a later mount.
 std::vector<std::string> Cgroup2Mounts(std::string_view mounts);
 
-// The root of the cgroup v2 hierarchy: where it is mounted, and as a mount of our own that nobody
-// else sees if it is mounted nowhere; nullopt when the kernel has none.
+// The root of the cgroup v2 hierarchy; nullopt when it is mounted nowhere that can be seen.
 struct CgroupRoot {
   UniqueFd fd;
-  std::string path;  // for people
+  std::string path;
 };
 Result<std::optional<CgroupRoot>> OpenCgroupRoot();
 

@@ -173,21 +173,15 @@ TEST_P(CallRules, AHookThatIsTakenLeavesNone) {
                                   ? "^MISSING: program [0-9]+ is there, and lets no other in$"
                                   : "^MISSING$"));
   }
-  const UniqueFd http = HttpAt(Place::kPod1);
   {
     const UniqueFd outside = Listen(node_.outside(), Web(80));
     Talks(any(), Web(80), outside.get());  // nobody's call is half translated
-  }
-  {
-    const UniqueFd pod = OpenTcp(node_.at(Place::kPod3), any());
-    EXPECT_EQ(Call(pod.get(), Web(80)), 0);  // the wire is served nevertheless
-    ASSERT_TRUE(Waits(http.get(), Scaled(milliseconds(2000))));
-    Accept(http.get());
   }
 
   bpftool("detach");
   node_.SetWords(on);
   EXPECT_EQ(node_.Natrix({"status"}).at("degraded"), false);
+  const UniqueFd http = HttpAt(Place::kPod1);
   Talks(any(), Web(80), http.get());
 }
 
@@ -228,6 +222,18 @@ TEST_P(CallRules, MultipathTcpReachesAnEndpoint) {
   }
   EXPECT_EQ(Call(fd.get(), Web(80)), 0);
   EXPECT_TRUE(Waits(http.get(), Scaled(milliseconds(2000))));
+}
+
+TEST_P(CallRules, WithoutCgroupsTheWireIsServed) {
+  support::RunCommand(&node_.node(), {"umount", "/sys/fs/cgroup"});
+  Start({.second = ""});
+  const UniqueFd http = HttpAt(Place::kPod1);
+
+  const UniqueFd client = OpenTcp(node_.at(Place::kPod3), any());
+  EXPECT_EQ(Call(client.get(), Web(80)), 0);
+  EXPECT_TRUE(Waits(http.get(), Scaled(milliseconds(2000))));
+  const UniqueFd outside = Listen(node_.outside(), Web(80));
+  Talks(any(), Web(80), outside.get());
 }
 
 }  // namespace

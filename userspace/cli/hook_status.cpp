@@ -17,7 +17,7 @@ Result<std::vector<Part>> CgroupParts(const loader::PinRoot& root, loader::Cgrou
   const auto cgroup = loader::OpenCgroupRoot();
   if (!cgroup) return std::unexpected(cgroup.error());
   const auto why = [&](const loader::CgroupHook& hook) -> std::string {
-    if (!*cgroup) return ": the kernel has no cgroup v2";
+    if (!*cgroup) return ": no cgroup v2 file system is mounted";
     const auto alone = loader::SoleProgram((*cgroup)->fd.get(), hook.type);
     return alone ? fmt::format(": program {} is there, and lets no other in", *alone) : "";
   };
