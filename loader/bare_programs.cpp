@@ -11,6 +11,8 @@
 namespace natrix::loader {
 namespace {
 
+constexpr std::chrono::seconds kRetry{60};
+
 // Every map is the datapath's: none is made here.
 Result<> ShareMaps(const bpf_object* object, const Datapath& datapath) {
   bpf_map* map = nullptr;
@@ -32,17 +34,26 @@ void BarePrograms::Destroy::operator()(natrix_bare_bpf* skeleton) const {
   natrix_bare_bpf__destroy(skeleton);
 }
 
+Result<> BarePrograms::LoadOnce(const PinRoot& root, const Datapath& datapath) {
+  decltype(skeleton_) fresh(natrix_bare_bpf__open());
+  if (!fresh) return Fail(errno, "open the BPF object");
+  if (auto shared = ShareMaps(fresh->obj, datapath); !shared) return shared;
+  fresh->rodata->nx_clock_size = bpf_map__max_entries(fresh->maps.nx_clock);
+  if (auto loaded = LoadObject(fresh->obj); !loaded) return loaded;
+  if (auto pinned = PinPrograms(fresh->obj, root); !pinned) return pinned;
+  skeleton_ = std::move(fresh);
+  return {};
+}
+
 Result<DevicePrograms> BarePrograms::Load(const PinRoot& root, const Datapath& datapath) {
+  if (!skeleton_ && refused_ && Clock::now() - refused_at_ < kRetry)
+    return std::unexpected(*refused_);
   if (!skeleton_) {
-    decltype(skeleton_) fresh(natrix_bare_bpf__open());
-    if (!fresh) return Fail(errno, "open the BPF object");
-    if (auto shared = ShareMaps(fresh->obj, datapath); !shared)
-      return std::unexpected(shared.error());
-    fresh->rodata->nx_clock_size = bpf_map__max_entries(fresh->maps.nx_clock);
-    if (auto loaded = LoadObject(fresh->obj); !loaded) return std::unexpected(loaded.error());
-    if (auto pinned = PinPrograms(fresh->obj, root); !pinned)
-      return std::unexpected(pinned.error());
-    skeleton_ = std::move(fresh);
+    if (auto loaded = LoadOnce(root, datapath); !loaded) {
+      refused_ = loaded.error();
+      refused_at_ = Clock::now();
+      return std::unexpected(loaded.error());
+    }
   }
   const auto& progs = skeleton_->progs;
   return DevicePrograms{.pod_ingress = bpf_program__fd(progs.nx_bare_pod_in),

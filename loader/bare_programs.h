@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include "loader/object.h"
 #include "loader/pin_root.h"
@@ -21,7 +23,8 @@ class BarePrograms {
   BarePrograms(const BarePrograms&) = delete;
   BarePrograms& operator=(const BarePrograms&) = delete;
 
-  // Loads them the first time; what failed is tried anew.
+  // Loads them the first time.  What failed is tried anew a minute later, and fails alike until
+  // then: each try costs what a load costs.
   Result<DevicePrograms> Load(const PinRoot& root, const Datapath& datapath);
   // As Datapath's, of these programs.
   Result<int> RestorePins(const PinRoot& root) const;
@@ -30,7 +33,13 @@ class BarePrograms {
   struct Destroy {
     void operator()(natrix_bare_bpf* skeleton) const;
   };
+  using Clock = std::chrono::steady_clock;
+
+  Result<> LoadOnce(const PinRoot& root, const Datapath& datapath);
+
   std::unique_ptr<natrix_bare_bpf, Destroy> skeleton_;  // null: not loaded
+  std::optional<Error> refused_;                        // why not, and when that was
+  Clock::time_point refused_at_;
 };
 
 }  // namespace natrix::loader

@@ -62,10 +62,15 @@ static __always_inline void ingress_ask(struct __sk_buff *skb,
 		return;
 	mark = flow->why == NX_R_HOST_PORT ? config->mark_host_port :
 					     config->mark_masquerade;
-	if (flow->flags & NX_FLOW_UNDECIDED && flow->flags & NX_FLOW_MASQUERADE)
+	if (flow->flags & NX_FLOW_UNDECIDED &&
+	    flow->flags & NX_FLOW_MASQUERADE) {
 		skb->mark |= mark;
-	else
-		skb->mark &= ~mark;
+		return;
+	}
+	/* What portmap shares with kube-proxy may be kube-proxy's. */
+	if (flow->why == NX_R_HOST_PORT)
+		mark &= ~config->mark_masquerade;
+	skb->mark &= ~mark;
 }
 
 /* A first packet came before, and egress has not decided about the flow: this
@@ -167,7 +172,9 @@ ingress_late(struct __sk_buff *skb, struct nx_pkt *pkt, struct nx_net from)
 	if (pkt->frag == NX_FRAG_LATER)
 		why = service_ask(skb, pkt, from);
 	if (why == NX_R_NOT_OURS) {
-		if (stage_invalid(pkt))
+		/* Without ports its first one need not have come before. */
+		if ((pkt->frag != NX_FRAG_LATER || has_ports(pkt->l4_proto)) &&
+		    stage_invalid(pkt))
 			handoff_note(skb, pkt, NX_SIGN_INVALID);
 		return nx_pass(pkt, NX_R_INVALID);
 	}

@@ -17,7 +17,7 @@
  * ingress before the first of them reaches egress.  A slot names the tuple
  * that egress must see; if it does not (ring overrun, neighbour resolution,
  * another CPU), egress asks the flow table itself.  So a lost slot costs a
- * lookup and nothing else.
+ * lookup, and what ingress noted as INVALID leaves.
  */
 #define NX_HANDOFF_SLOTS 64 /* NAPI_POLL_WEIGHT */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
 #include <gmock/gmock.h>
+#include <array>
 
 #include "tests/bpf/datapath.h"
 

@@ -63,7 +63,7 @@ void AddProxy(Dice& dice, model::KubeProxy& proxy) {
   AddDetector(dice, proxy);
   proxy.masquerade_all = dice.Chance(12);
   proxy.localhost_node_ports = dice.Chance(70);
-  if (dice.Chance(15)) proxy.invalid = model::Invalid::kPass;
+  proxy.invalid = dice.Chance(15) ? model::Invalid::kPass : model::Invalid::kDrop;
   if (dice.Chance(30))
     for (const std::string& prefix : kAddresses)
       if (dice.Chance(30)) proxy.node_port_addresses.push_back(Prefix::Parse(prefix).value());

@@ -15,7 +15,10 @@ using support::kSyn;
 
 class ServiceInvalid : public ServiceOracle {
  protected:
-  ServiceInvalid() { Serve(Everywhere({EndpointIn(Place::kPod1)})); }
+  ServiceInvalid() {
+    config_.kube_proxy.invalid = model::Invalid::kDrop;
+    Serve(Everywhere({EndpointIn(Place::kPod1)}));
+  }
 
   // Of TCP: what begins no connection.
   static std::vector<std::uint8_t> Orphans() {
@@ -47,10 +50,35 @@ class ServiceInvalid : public ServiceOracle {
         },
         aliases);
   }
-  testing::AssertionResult IsLost() const {
-    if (outcome_.left.empty() && outcome_.right.empty()) return testing::AssertionSuccess();
+  // Whether both nodes forwarded it, or neither.
+  testing::AssertionResult Is(bool forwarded) const {
+    if (outcome_.left.empty() != forwarded && outcome_.right.empty() != forwarded)
+      return testing::AssertionSuccess();
     return testing::AssertionFailure() << Describe(outcome_.left) << "\n"
                                        << Describe(outcome_.right);
+  }
+  // Each with another header that cannot be.
+  void SendImpossible(bool forwarded) {
+    const auto at = [](const Bytes& frame, std::size_t byte) {
+      return support::Dissect(frame)->l4 + byte;
+    };
+    // A data offset that leaves no room for the header, and one beyond the end.
+    for (const std::uint8_t offset : {std::uint8_t{0x40}, std::uint8_t{0xf0}}) {
+      SendChanged(Place::kPod1, Orphan(cast().pod1, cast().web, kSyn),
+                  [&](Bytes& frame) { frame[at(frame, 12)] = offset; });
+      EXPECT_TRUE(Is(forwarded));
+    }
+    for (const std::uint16_t length : {std::uint16_t{7}, std::uint16_t{2000}}) {
+      SendChanged(Place::kPod1, Udp(cast().pod1, cast().web),
+                  [&](Bytes& frame) { support::PutWord(frame, at(frame, 4), length); });
+      EXPECT_TRUE(Is(forwarded));
+    }
+    // Neither a question nor an answer nor an error.
+    SendChanged(Place::kPod1, Echo(cast().pod1, cast().web), [&](Bytes& frame) {
+      frame[at(frame, 0)] = 200;
+      support::Seal(frame);
+    });
+    EXPECT_TRUE(Is(forwarded));
   }
   // A connection of a pod's to the outside is there, and over.
   void Connect(const PacketSpec& syn) {
@@ -132,27 +160,11 @@ TEST_P(ServiceInvalid, AnErrorAboutNothingIsNot) {
   }
 }
 
-TEST_P(ServiceInvalid, ImpossibleHeadersAreNot) {
-  const auto at = [](const Bytes& frame, std::size_t byte) {
-    return support::Dissect(frame)->l4 + byte;
-  };
-  // A data offset that leaves no room for the header, and one beyond the end.
-  for (const std::uint8_t offset : {std::uint8_t{0x40}, std::uint8_t{0xf0}}) {
-    SendChanged(Place::kPod1, Orphan(cast().pod1, cast().web, kSyn),
-                [&](Bytes& frame) { frame[at(frame, 12)] = offset; });
-    EXPECT_TRUE(IsLost());
-  }
-  for (const std::uint16_t length : {std::uint16_t{7}, std::uint16_t{2000}}) {
-    SendChanged(Place::kPod1, Udp(cast().pod1, cast().web),
-                [&](Bytes& frame) { support::PutWord(frame, at(frame, 4), length); });
-    EXPECT_TRUE(IsLost());
-  }
-  // Neither a question nor an answer nor an error.
-  SendChanged(Place::kPod1, Echo(cast().pod1, cast().web), [&](Bytes& frame) {
-    frame[at(frame, 0)] = 200;
-    support::Seal(frame);
-  });
-  EXPECT_TRUE(IsLost());
+TEST_P(ServiceInvalid, ImpossibleHeadersAreNotUnlessTheyAreToPass) {
+  SendImpossible(false);
+  config_.kube_proxy.invalid = model::Invalid::kPass;
+  nodes_.Apply(config_);
+  SendImpossible(true);
 }
 
 // INPUT has no such rule: the node's own stack answers what has no socket.

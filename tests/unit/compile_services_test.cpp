@@ -326,13 +326,14 @@ TEST(ServiceScalars, SocketsAreLookedAtWhileThereAreServices) {
   EXPECT_EQ(sockets(Config({}), model::SocketLb::kAll), NX_SOCKETS_NONE);
 }
 
-TEST(ServiceScalars, WhatIsInvalidIsDroppedWhileThereAreServicesUnlessItIsToPass) {
+TEST(ServiceScalars, WhatIsInvalidIsDroppedWhileThereAreServicesIfItIsTo) {
   model::Config config = Config({Service("a", {"10.96.0.1"}, {})});
 
-  EXPECT_EQ(Compile(config, Host()).config.drop_invalid, 1u);
-  config.kube_proxy.invalid = model::Invalid::kPass;
   EXPECT_EQ(Compile(config, Host()).config.drop_invalid, 0u);
-  EXPECT_EQ(Compile(Config({}), Host()).config.drop_invalid, 0u);
+  config.kube_proxy.invalid = model::Invalid::kDrop;
+  EXPECT_EQ(Compile(config, Host()).config.drop_invalid, 1u);
+  config.services.clear();
+  EXPECT_EQ(Compile(config, Host()).config.drop_invalid, 0u);
 }
 
 TEST(ServiceScalars, AreThoseOfKubeProxy) {

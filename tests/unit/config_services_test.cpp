@@ -357,12 +357,12 @@ TEST(ConfigKubeProxy, SocketLbIsTheNodesUnlessWrittenOtherwise) {
   EXPECT_EQ(with("socketLB: off"), model::SocketLb::kOff);
 }
 
-TEST(ConfigKubeProxy, WhatIsInvalidIsDroppedUnlessWrittenOtherwise) {
+TEST(ConfigKubeProxy, WhatIsInvalidPassesUnlessWrittenOtherwise) {
   const auto with = [](const std::string& words) {
     return Good("kubeProxy: {" + words + "}\n").kube_proxy.invalid;
   };
 
-  EXPECT_EQ(with(""), model::Invalid::kDrop);
+  EXPECT_EQ(with(""), model::Invalid::kPass);
   EXPECT_EQ(with("invalid: drop"), model::Invalid::kDrop);
   EXPECT_EQ(with("invalid: pass"), model::Invalid::kPass);
 }

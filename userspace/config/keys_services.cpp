@@ -44,11 +44,12 @@ std::vector<Key> ServiceKeys() {
              "`node`'s own processes; of `all`, pods too, at ClusterIPs; or `off`, nobody's. A natrix word. What comes "
              "in by a device is translated in any case; what the node itself sends, here only.",
      .choices = {"node", "all", "off"}},
-    {.path = "kubeProxy.invalid", .type = Type::kChoice, .fallback = "drop", .example = "pass",
+    {.path = "kubeProxy.invalid", .type = Type::kChoice, .fallback = "pass", .example = "drop",
      .text = "While there are `services`: what is to be forwarded, begins no flow and belongs to none (a late RST or "
-             "FIN, an ICMP error about nothing, an impossible header). `drop`, as KUBE-FORWARD does, or `pass`, as it "
+             "FIN, an ICMP error about nothing, an impossible header). `drop`, as KUBE-FORWARD does, asks that natrix "
+             "sees every flow both ways and in clear: operations.md says where it does not. `pass`, as KUBE-FORWARD "
              "does with the sysctl `nf_conntrack_tcp_be_liberal`. A natrix word.",
-     .choices = {"drop", "pass"}},
+     .choices = {"pass", "drop"}},
 
     {.path = "services", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: web, clusterIPs: [10.96.0.10], ports: [{port: 80}]}]",

@@ -317,14 +317,17 @@ void Daemon::DetachUnwanted(const compile::Wanted& wanted) {
 // true when every wanted device has our programs.
 bool Daemon::AttachWanted(const compile::Wanted& wanted) {
   bool all = true;
-  for (const auto& [ifindex, entry] : wanted.device) {
-    const Managed device{
-        .name = entry.name, .role = entry.role, .bare = (entry.ways & NX_DEVICE_BARE) != 0};
-    const auto known = managed_.find(ifindex);
-    const bool settled = known != managed_.end() && known->second == device;
-    if (settled && !suspects_.contains(ifindex)) continue;
-    all &= AttachOne(ifindex, device);
-  }
+  // The first bare device waits for the verifier; the others need not.
+  for (const bool bare : {false, true})
+    for (const auto& [ifindex, entry] : wanted.device) {
+      const Managed device{
+          .name = entry.name, .role = entry.role, .bare = (entry.ways & NX_DEVICE_BARE) != 0};
+      if (device.bare != bare) continue;
+      const auto known = managed_.find(ifindex);
+      const bool settled = known != managed_.end() && known->second == device;
+      if (settled && !suspects_.contains(ifindex)) continue;
+      all &= AttachOne(ifindex, device);
+    }
   suspects_.clear();
   return all;
 }

@@ -100,7 +100,7 @@ struct KubeProxy {
   std::vector<Prefix> node_port_addresses;  // empty: all
   bool localhost_node_ports = true;
   SocketLb socket_lb = SocketLb::kNode;
-  Invalid invalid = Invalid::kDrop;
+  Invalid invalid = Invalid::kPass;
 
   friend bool operator==(const KubeProxy&, const KubeProxy&) = default;
 };
