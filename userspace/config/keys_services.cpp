@@ -49,7 +49,7 @@ std::vector<Key> ServiceKeys() {
              "FIN, an ICMP error about nothing, an impossible header). `drop`, as KUBE-FORWARD does, asks that natrix "
              "sees every flow both ways and in clear: operations.md says where it does not. `pass`, as KUBE-FORWARD "
              "does with the sysctl `nf_conntrack_tcp_be_liberal`. A natrix word.",
-     .choices = {"pass", "drop"}},
+     .choices = {"drop", "pass"}},
 
     {.path = "services", .type = Type::kMaps, .fallback = "[]",
      .example = "[{name: web, clusterIPs: [10.96.0.10], ports: [{port: 80}]}]",
