@@ -35,8 +35,8 @@ class Invalid : public testing::TestWithParam<Family> {
 
   const Cast& cast() const { return CastOf(GetParam()); }
   void Start(const std::string& more = {}) {
-    node_.Reload(kConfig + more);
     node_.Start();
+    node_.Reload(kConfig + more);
   }
   static bool IsHeard(const UniqueFd& from, const UniqueFd& to) {
     Bytes heard(kHello.size());

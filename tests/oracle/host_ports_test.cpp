@@ -97,18 +97,18 @@ TEST_P(HostPort, OptionsSayWhoIsMasqueraded) {
   EXPECT_TRUE(Arrives(exchange_, AtPod1(cast().pod2)));
 }
 
-// portmap's externalSetMarkChain: KUBE-POSTROUTING clears it.
+// portmap's externalSetMarkChain: KUBE-POSTROUTING clears it, and has --random-fully.
 TEST_P(HostPort, TheMarkMayBeKubeProxys) {
   config_.marks.host_port = config_.marks.masquerade;
   Map(Container());
-  const Arrival masqueraded{Place::kPod1, cast().join, cast().pod1};
+  const Arrival masqueraded{Place::kPod1, cast().join, cast().pod1, true};
   Converses(Place::kPod2, To(cast().pod2, cast().node), masqueraded);
   Converses(Place::kPod1, To(cast().pod1, cast().node), masqueraded);  // itself
   Converses(Place::kPod3, To(cast().pod3, cast().node), AtPod1(cast().pod3));
 
   exchange_.SendFromNode(To(cast().join, cast().web), kHostPortMark | 0x14000);
   EXPECT_TRUE(Arrives(exchange_,
-                      {Place::kOutside, cast().node, cast().web, false, kHostPortMark | 0x10000}));
+                      {Place::kOutside, cast().node, cast().web, true, kHostPortMark | 0x10000}));
 }
 
 TEST_P(HostPort, AHostIpIsTheOnlyAddress) {
